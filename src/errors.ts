@@ -1,0 +1,36 @@
+/**
+ * Every failure that a user can cause or mend is a KaiwenError: what went wrong, where, and what to do.
+ * The command line prints it as one line; the server maps `code` to a status and the protocol's error shape.
+ */
+export type ErrorCode =
+  | 'usage' // a wrong option or argument
+  | 'not_found' // a file, folder, model or tensor that is not there
+  | 'bad_file' // a file that is truncated, corrupt or hostile
+  | 'unsupported' // a valid file that asks for something Kaiwen does not do
+  | 'bad_input' // a request whose values make no sense
+  | 'context_overflow' // more tokens than the context holds
+  | 'out_of_memory' // refused beforehand: it would not fit
+  | 'io' // the disk or network said no
+  | 'aborted' // the caller cancelled
+  | 'closed' // used after close()
+  | 'internal'; // a fault of ours
+
+export class KaiwenError extends Error {
+  readonly code: ErrorCode;
+  /** What the user can do about it, one sentence. */
+  readonly remedy?: string;
+
+  constructor(code: ErrorCode, message: string, options: { remedy?: string; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'KaiwenError';
+    this.code = code;
+    this.remedy = options.remedy;
+  }
+}
+
+/** One line for a terminal: the message, then the remedy where there is one. */
+export function describeError(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const remedy = error instanceof KaiwenError && error.remedy ? ` ${error.remedy}` : '';
+  return `${error.message}${remedy}`.replaceAll('\n', ' ');
+}

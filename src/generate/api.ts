@@ -1,0 +1,69 @@
+/**
+ * What applications see: a loaded model that speaks text. `load()` in src/index.ts makes one from a checkpoint;
+ * the command line and the server stand on this interface alone.
+ */
+import type { Tokenizer } from '../tokenizer/tokenizer.js';
+import type { Engine, EngineInfo, EngineOptions, FinishReason, GenerateStats, SamplingParams } from './engine.js';
+
+export interface ChatMessage {
+  role: 'system' | 'user' | 'assistant' | 'tool';
+  content: string;
+  /** The thinking that came before an assistant's answer; templates decide whether to show it to the model again. */
+  thinking?: string;
+}
+
+export interface GenerateOptions extends Partial<SamplingParams> {
+  /** Default: what is left of the context. */
+  maxTokens?: number;
+  /** Generation ends before any of these strings; the string itself is not shown. */
+  stop?: readonly string[];
+  /** Report log-probabilities of each token and this many alternatives. */
+  logprobs?: number;
+  /** Default true. */
+  detectRepetition?: boolean;
+  signal?: AbortSignal;
+}
+
+export interface ChatOptions extends GenerateOptions {
+  /** Let the model think first, where it can. Default: the template's own. */
+  think?: boolean;
+}
+
+export interface TokenLogprob {
+  id: number;
+  /** The token's text; incomplete UTF-8 shown as U+FFFD. */
+  token: string;
+  bytes: number[];
+  logprob: number;
+  top: { id: number; token: string; bytes: number[]; logprob: number }[];
+}
+
+/** `thinking` comes only from chat, `notice` when a conversation had to be trimmed. */
+export type TextEvent =
+  | { type: 'text' | 'thinking'; text: string; logprobs?: TokenLogprob[] }
+  | { type: 'notice'; message: string }
+  | { type: 'done'; reason: FinishReason; stats: GenerateStats };
+
+export interface Model extends AsyncDisposable {
+  /** The folder's or file's name without extension. */
+  readonly name: string;
+  readonly path: string;
+  readonly info: EngineInfo;
+  readonly engine: Engine;
+  readonly tokenizer: Tokenizer;
+  /** The model's own sampling defaults (generation_config.json), ours where it is silent. */
+  readonly defaults: SamplingParams;
+  /** Whether the chat template knows thinking. */
+  readonly canThink: boolean;
+  /** Continues a text or a list of ids, no template. */
+  generate(prompt: string | readonly number[], options?: GenerateOptions): AsyncIterable<TextEvent>;
+  /** Answers the last message. Whole oldest turns are dropped, with a notice, when the context is too small. */
+  chat(messages: readonly ChatMessage[], options?: ChatOptions): AsyncIterable<TextEvent>;
+  /** Final hidden state of the text's last token, [hidden]. */
+  embed(text: string, options?: { signal?: AbortSignal }): Promise<Float32Array>;
+  tokenize(text: string, options?: { control?: boolean }): number[];
+  detokenize(ids: Iterable<number>): string;
+  close(): Promise<void>;
+}
+
+export interface LoadOptions extends EngineOptions {}

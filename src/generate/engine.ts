@@ -1,0 +1,122 @@
+/**
+ * The engine's contract. An engine holds one model in its own worker thread and knows token ids, not text:
+ * tokenising, chat templates and stop strings are its callers' business. Calls queue and run one at a time;
+ * the thread that calls never computes.
+ */
+export interface SamplingParams {
+  /** 0 is greedy. */
+  temperature: number;
+  /** 0: off. */
+  topK: number;
+  /** 1: off. */
+  topP: number;
+  /** 0: off. */
+  minP: number;
+  /** 1: off. Divides positive and multiplies negative logits of every token seen in prompt or answer (CTRL, arXiv:1909.05858). */
+  repetitionPenalty: number;
+  /** 0: off. Subtracted once from tokens the answer already holds (OpenAI's definition). */
+  presencePenalty: number;
+  /** 0: off. Subtracted for each time the answer holds the token (OpenAI's definition). */
+  frequencyPenalty: number;
+  /** Same seed, same tokens. Drawn at random if absent. */
+  seed?: number;
+  /** Added to the logits of these ids before anything else. */
+  logitBias?: Readonly<Record<number, number>>;
+}
+
+export type FinishReason = 'stop' | 'length' | 'repetition' | 'aborted';
+
+export interface GenerateRequest {
+  /** The prompt; must be shorter than the context. */
+  tokens: readonly number[];
+  maxTokens: number;
+  /** Generation ends when one of these is drawn; it is not reported as a token. */
+  stopTokens: readonly number[];
+  sampling: SamplingParams;
+  /** Report the log-probability of each token and of this many most likely ones (0: of the token alone). Absent: none. */
+  logprobs?: number;
+  /** Stop endless repetition with finish reason 'repetition'. */
+  detectRepetition: boolean;
+}
+
+export interface TokenEvent {
+  type: 'token';
+  id: number;
+  /** Natural logarithm, of the distribution before temperature and filters. */
+  logprob?: number;
+  top?: { id: number; logprob: number }[];
+}
+
+export interface GenerateStats {
+  promptTokens: number;
+  /** Of these, how many were in the KV cache already. */
+  cachedTokens: number;
+  completionTokens: number;
+  prefillMs: number;
+  decodeMs: number;
+}
+
+export interface DoneEvent {
+  type: 'done';
+  reason: FinishReason;
+  stats: GenerateStats;
+}
+
+export interface LoadProgress {
+  loadedBytes: number;
+  totalBytes: number;
+}
+
+export interface EngineOptions {
+  /** Team members; default: physical cores. */
+  threads?: number;
+  /** Tokens of context; default: the model's, at most 8,192 and what memory allows. */
+  context?: number;
+  /** Element type of the KV cache; default f16. */
+  kv?: 'f16' | 'f32';
+  /** Tokens computed at once in prefill; default 512. */
+  chunk?: number;
+  /** `plain` forces the build without relaxed SIMD (KAIWEN_SIMD). */
+  simd?: 'plain' | 'relaxed';
+  /** Largest size of one arena in bytes; default just under 4 GiB. Small values spread a small model over several. */
+  arenaBytes?: number;
+  onProgress?: (progress: LoadProgress) => void;
+  signal?: AbortSignal;
+}
+
+/** What the engine says about the model it holds. */
+export interface EngineInfo {
+  architecture: string;
+  parameters: number;
+  vocabSize: number;
+  hiddenSize: number;
+  /** Tokens that the KV cache holds. */
+  context: number;
+  /** The model's own limit. */
+  maxContext: number;
+  threads: number;
+  simd: 'plain' | 'relaxed';
+  kv: 'f16' | 'f32';
+  /** Bytes of weights as held in memory, and of KV cache and recurrent state. */
+  weightBytes: number;
+  cacheBytes: number;
+  /** Bytes of weights that decoding one token reads. */
+  bytesPerToken: number;
+  loadMs: number;
+  notices: readonly string[];
+}
+
+export interface Engine extends AsyncDisposable {
+  readonly info: EngineInfo;
+  /** Tokens as they come, then one done event. Aborting (or leaving the loop) stops within one step. */
+  generate(request: GenerateRequest, signal?: AbortSignal): AsyncIterable<TokenEvent | DoneEvent>;
+  /** Logits [T, vocab] of every position; `chunk` tokens at a time. The cache is not shared with generation's. */
+  logits(tokens: readonly number[], options?: { chunk?: number; signal?: AbortSignal }): Promise<Float32Array>;
+  /** Natural log-probability of each token given those before it: [T - 1], for tokens[1..]. */
+  score(tokens: readonly number[], signal?: AbortSignal): Promise<Float32Array>;
+  /** Final hidden state after the last norm, of the last token: [hidden]. */
+  embed(tokens: readonly number[], signal?: AbortSignal): Promise<Float32Array>;
+  /** Times `repeat` runs of prefilling `prompt` tokens and decoding `decode` more: milliseconds of each. */
+  bench(prompt: number, decode: number, repeat: number): Promise<{ prefillMs: number[]; decodeMs: number[] }>;
+  close(): Promise<void>;
+}
