@@ -1,0 +1,88 @@
+/** Options that commands share, with their validation, and loading a model under a progress bar. */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Model } from '../generate/api.js';
+import type { EngineOptions } from '../generate/engine.js';
+import { parseNumber, parseSetting, SETTINGS, type SettingKey, type SettingValues } from './settings.js';
+import { startProgress } from './terminal.js';
+
+/** What commander hands to an action after `addEngineOptions`. */
+export interface EngineFlags {
+  threads?: number;
+  context?: number;
+  kv?: 'f16' | 'f32';
+}
+
+/** What commander hands to an action after `addSamplingOptions`. */
+export interface SamplingFlags extends SettingValues {
+  greedy?: boolean;
+  stop?: string[];
+}
+
+/** A parser for commander: a whole number of at least `from` and at most `to`. */
+export function wholeNumber(from: number, to = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const value = parseNumber(text);
+    if (value !== undefined && Number.isSafeInteger(value) && value >= from && value <= to) return value;
+    const upTo = to === Number.MAX_SAFE_INTEGER ? '' : ` to ${to}`;
+    throw new InvalidArgumentError(`It must be a whole number from ${from}${upTo}.`);
+  };
+}
+
+/** Adds `--threads`, `--context` and `--kv`. */
+export function addEngineOptions(command: Command, defaults: { kv?: 'f16' | 'f32' } = {}): Command {
+  const kv = new Option('--kv <type>', 'element type of the KV cache').choices(['f16', 'f32']);
+  return command
+    .option('--threads <n>', 'threads that compute (default: physical cores)', wholeNumber(1, 256))
+    .option('--context <n>', "tokens of context (default: the model's, at most 8192)", wholeNumber(1, 1 << 24))
+    .addOption(kv.default(defaults.kv ?? 'f16'));
+}
+
+/** Adds one option for each sampling setting, `--greedy` and `--stop`. */
+export function addSamplingOptions(command: Command): Command {
+  for (const setting of SETTINGS) {
+    command.option(`--${setting.name} <n>`, setting.help, (text) => {
+      const value = parseSetting(setting, text);
+      if (value === undefined) throw new InvalidArgumentError(`It must be ${setting.range}.`);
+      return value;
+    });
+  }
+  return command
+    .addOption(new Option('--greedy', 'always the most likely token: temperature 0').conflicts('temperature'))
+    .option('--stop <text>', 'end the answer before this text; may be given again', collect);
+}
+
+/** The sampling settings that the user gave; the model's defaults fill in the rest. */
+export function samplingFrom(flags: SamplingFlags): SettingValues & { stop?: string[] } {
+  const given: SettingValues & { stop?: string[] } = {};
+  for (const { key } of SETTINGS) {
+    const value = flags[key satisfies SettingKey];
+    if (value !== undefined) given[key] = value;
+  }
+  if (flags.greedy) given.temperature = 0;
+  if (flags.stop) given.stop = flags.stop;
+  return given;
+}
+
+function collect(text: string, before: string[] = []): string[] {
+  if (text === '') throw new InvalidArgumentError('It must not be empty.');
+  return [...before, text];
+}
+
+/** Loads a model, with a progress bar on a terminal if it takes a while. The caller closes it. */
+export async function loadModel(path: string, options: EngineOptions = {}): Promise<Model> {
+  const { load } = await import('../generate/load.js');
+  const progress = startProgress(`loading ${path}`);
+  try {
+    return await load(path, {
+      ...options,
+      onProgress: ({ loadedBytes, totalBytes }) => progress.update(loadedBytes, totalBytes),
+    });
+  } finally {
+    progress.end();
+  }
+}
+
+/** The engine's part of a command's options. */
+export function engineFrom({ threads, context, kv }: EngineFlags): EngineOptions {
+  return { threads, context, kv };
+}
