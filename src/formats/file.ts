@@ -1,0 +1,77 @@
+/**
+ * Files, read at any position. One of the few modules that know Node: everything above sees bytes.
+ * Reads go straight into the caller's memory, shared or not, in pieces that one system call can carry.
+ */
+import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
+import { KaiwenError } from '../errors.js';
+
+/** One read call carries at most 2 GiB - 1; a round number below it keeps pieces page-aligned. */
+const PIECE = 1 << 30;
+
+export class RandomAccessFile {
+  readonly path: string;
+  /** Bytes. */
+  readonly size: number;
+  #descriptor: number;
+
+  /** Throws 'not_found' if the file is not there, 'io' if it cannot be read or is no regular file. */
+  constructor(path: string) {
+    this.path = path;
+    this.#descriptor = attempt(path, () => openSync(path, 'r'));
+    const stat = fstatSync(this.#descriptor);
+    if (!stat.isFile()) {
+      this.close();
+      throw new KaiwenError('bad_input', `${path}: not a regular file.`);
+    }
+    this.size = stat.size;
+  }
+
+  /** Fills `into` from byte `position`. Throws 'bad_file' if the file ends before. */
+  read(into: Uint8Array, position: number): void {
+    if (this.#descriptor < 0) throw new KaiwenError('closed', `${this.path}: read after close.`);
+    let done = 0;
+    while (done < into.byteLength) {
+      const piece = into.subarray(done, Math.min(done + PIECE, into.byteLength));
+      const got = attempt(this.path, () => readSync(this.#descriptor, piece, 0, piece.byteLength, position + done));
+      if (got === 0) throw truncated(this.path, position + into.byteLength, this.size);
+      done += got;
+    }
+  }
+
+  close(): void {
+    if (this.#descriptor >= 0) closeSync(this.#descriptor);
+    this.#descriptor = -1;
+  }
+}
+
+/** The error for a file that ends before the bytes it promises. */
+export function truncated(path: string, needed: number, size: number): KaiwenError {
+  return new KaiwenError('bad_file', `${path}: truncated, ${needed} bytes needed and ${size} there.`, {
+    remedy: 'Download or copy the file again.',
+  });
+}
+
+/** Bytes a text file beside the weights may have: a tokenizer.json has some tens of megabytes. */
+const TEXT_LIMIT = 256 * 2 ** 20;
+
+/** The text of a file, or undefined if there is none. Throws 'bad_file' beyond 256 MiB. */
+export function readText(path: string): string | undefined {
+  if (!existsSync(path)) return undefined;
+  return attempt(path, () => {
+    if (statSync(path).size > TEXT_LIMIT) throw new KaiwenError('bad_file', `${path}: larger than 256 MiB.`);
+    return readFileSync(path, 'utf8');
+  });
+}
+
+function attempt<T>(path: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    if (error instanceof KaiwenError) throw error;
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') {
+      throw new KaiwenError('not_found', `${path}: no such file.`, { remedy: 'Check the path.', cause: error });
+    }
+    throw new KaiwenError('io', `${path}: cannot be read (${code ?? message}).`, { cause: error });
+  }
+}
