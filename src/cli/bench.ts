@@ -1,0 +1,95 @@
+/** `kaiwen bench`: tokens a second of prefill and decoding, and how much of the machine's memory bandwidth decoding uses. */
+import { Command } from 'commander';
+import { KaiwenError } from '../errors.js';
+import { measureBandwidth } from '../tensor/bandwidth.js';
+import { addEngineOptions, type EngineFlags, engineFrom, loadModel, wholeNumber } from './options.js';
+import { formatBytes, formatCount } from './terminal.js';
+
+interface Flags extends EngineFlags {
+  prompt: number;
+  decode: number;
+  repeat: number;
+  json?: boolean;
+}
+
+export interface Rate {
+  /** Tokens a second: the median run, the slowest and the fastest. */
+  median: number;
+  min: number;
+  max: number;
+}
+
+export function benchCommand(): Command {
+  const command = new Command('bench')
+    .description('Time prefill and decoding of a model on this machine.')
+    .argument('<model>', 'Hugging Face folder or GGUF file')
+    .option('--prompt <n>', 'tokens to prefill', wholeNumber(1), 512)
+    .option('--decode <n>', 'tokens to decode after them', wholeNumber(1), 64)
+    .option('--repeat <n>', 'runs; the median counts', wholeNumber(1, 1000), 3)
+    .option('--json', 'print the result as one JSON object');
+  return addEngineOptions(command)
+    .addHelpText(
+      'after',
+      `
+GB/s is the weights that one token reads times the tokens decoded in a second; the share is of what
+the same threads reach when they only read memory.
+
+Examples:
+  kaiwen bench model.gguf
+  kaiwen bench model.gguf --threads 2 --prompt 128 --decode 32 --json`,
+    )
+    .action(bench);
+}
+
+async function bench(path: string, flags: Flags): Promise<void> {
+  const needed = flags.prompt + flags.decode;
+  const options = engineFrom(flags);
+  await using model = await loadModel(path, options);
+  const { info } = model;
+  if (needed > info.context) {
+    throw new KaiwenError('usage', `${needed} tokens do not fit the context of ${info.context}.`, {
+      remedy: 'Give a smaller --prompt or --decode, or a larger --context.',
+    });
+  }
+  const { prefillMs, decodeMs } = await model.engine.bench(flags.prompt, flags.decode, flags.repeat);
+  const prefill = rate(flags.prompt, prefillMs);
+  const decode = rate(flags.decode, decodeMs);
+  await model.close();
+  const bandwidth = await measureBandwidth(info.threads);
+  const bytesPerSecond = info.bytesPerToken * decode.median;
+  const share = bytesPerSecond / bandwidth;
+  if (flags.json) {
+    const { architecture, parameters, threads, simd, kv, context, weightBytes, bytesPerToken, loadMs } = info;
+    const { prompt, decode: decoded, repeat } = flags;
+    console.log(
+      JSON.stringify({
+        model: model.name,
+        ...{ architecture, parameters, threads, simd, kv, context, weightBytes, bytesPerToken, loadMs },
+        ...{ promptTokens: prompt, decodeTokens: decoded, repeat },
+        prefillTokensPerSecond: prefill,
+        decodeTokensPerSecond: decode,
+        ...{ bytesPerSecond, bandwidthBytesPerSecond: bandwidth, bandwidthShare: share },
+      }),
+    );
+    return;
+  }
+  const size = `${formatCount(info.parameters)} parameters, ${formatBytes(info.weightBytes)} of weights`;
+  console.log(`${model.name}: ${info.architecture}, ${size}; ${info.threads} threads, ${info.simd} SIMD`);
+  console.log(`prefill  ${rateLine(prefill)}   (${flags.prompt} tokens)`);
+  console.log(`decode   ${rateLine(decode)}   (${flags.decode} tokens)`);
+  const percent = `${(share * 100).toFixed(0)} % of this machine's ${(bandwidth / 1e9).toFixed(1)} GB/s`;
+  console.log(`weights  ${(bytesPerSecond / 1e9).toFixed(2)} GB/s, ${percent}`);
+}
+
+/** Tokens a second of runs that took `ms` each. */
+export function rate(tokens: number, ms: readonly number[]): Rate {
+  const rates = ms.map((value) => (tokens * 1000) / value).sort((a, b) => a - b);
+  const middle = rates.length >> 1;
+  const median = rates.length % 2 ? rates[middle] : (rates[middle - 1] + rates[middle]) / 2;
+  return { median, min: rates[0], max: rates[rates.length - 1] };
+}
+
+function rateLine({ median, min, max }: Rate): string {
+  const digits = max < 100 ? 1 : 0;
+  return `${median.toFixed(digits)} tokens/s (${min.toFixed(digits)} to ${max.toFixed(digits)})`;
+}
