@@ -1,0 +1,21 @@
+/** A member of the team: waits for programs in its own thread and takes pieces of them until dismissed. */
+import { workerData } from 'node:worker_threads';
+import { instantiate } from './kernels.js';
+import { CONTROL, DISMISSED, type MemberData } from './team.js';
+
+const { module, memories, scratch } = workerData as MemberData;
+const kernels = memories.map((memory) => instantiate(module, memory));
+const control = new Int32Array(memories[0].buffer, CONTROL.address, 2);
+
+let job = 0;
+for (;;) {
+  job = kernels[0].awaitJob(job);
+  const active = Atomics.load(control, CONTROL.active);
+  if (active === DISMISSED) break;
+  try {
+    kernels[active].run(scratch);
+  } catch {
+    Atomics.store(control, CONTROL.failed, 1);
+    kernels[active].abandon();
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * A team: the calling thread (member 0) and N - 1 workers that run programs of operations over shared arenas.
+ * Members may come late or sleep; work goes to whoever is there (kernels/team.ts). The calling thread blocks
+ * while a program runs, so it must be a worker of its own, never the thread that serves HTTP or a terminal.
+ */
+import type { Worker } from 'node:worker_threads';
+import { KaiwenError } from '../errors.js';
+import { Arena, memberScratch } from './arena.js';
+import { startWorker } from './host.js';
+import { chooseSimd, compileKernels, instantiate, type Kernels, type Simd } from './kernels.js';
+
+/** Words of the home arena's control block that JavaScript uses; kernels/team.ts has the rest of the block. */
+export const CONTROL = { address: 384, active: 0, failed: 1 } as const;
+/** Value of `active` that sends the members home. */
+export const DISMISSED = -1;
+
+export interface MemberData {
+  module: WebAssembly.Module;
+  memories: WebAssembly.Memory[];
+  scratch: number;
+}
+
+export class Team implements Disposable {
+  readonly arenas: readonly Arena[];
+  readonly simd: Simd;
+  readonly threads: number;
+  private readonly kernels: Kernels[];
+  private readonly control: Int32Array;
+  private readonly workers: Worker[] = [];
+
+  /** Allocates one arena for each entry of `sizes` (bytes) and starts the other members. */
+  constructor(sizes: readonly number[], options: { threads: number; simd?: Simd }) {
+    this.threads = options.threads;
+    this.simd = chooseSimd(options.simd);
+    const module = compileKernels(this.simd);
+    this.arenas = sizes.map((bytes, index) => new Arena(index, bytes, this.threads));
+    const memories = this.arenas.map((arena) => arena.memory);
+    this.kernels = memories.map((memory) => instantiate(module, memory));
+    this.control = new Int32Array(memories[0].buffer, CONTROL.address, 2);
+    for (let member = 1; member < this.threads; member++) {
+      const data: MemberData = { module, memories, scratch: memberScratch(member) };
+      const worker = startWorker('tensor/member.js', data);
+      worker.on('error', () => Atomics.store(this.control, CONTROL.failed, 1));
+      this.workers.push(worker);
+    }
+  }
+
+  /** Runs the arena's program to its end and clears it. Throws KaiwenError 'internal' if a member fails. */
+  run(arena: Arena): void {
+    const { program } = arena;
+    if (program.count === 0) return;
+    const kernels = this.kernels[arena.index];
+    kernels.begin(program.pointer, program.count);
+    Atomics.store(this.control, CONTROL.active, arena.index);
+    this.kernels[0].startJob();
+    try {
+      kernels.run(memberScratch(0));
+    } catch (cause) {
+      kernels.abandon();
+      throw new KaiwenError('internal', 'A kernel failed.', { cause });
+    } finally {
+      program.clear();
+    }
+    if (Atomics.load(this.control, CONTROL.failed)) throw new KaiwenError('internal', 'A member of the team failed.');
+  }
+
+  /** Sends the members home; the arenas may no longer be used. */
+  [Symbol.dispose](): void {
+    Atomics.store(this.control, CONTROL.active, DISMISSED);
+    this.kernels[0].startJob();
+    for (const worker of this.workers) worker.unref();
+  }
+}
