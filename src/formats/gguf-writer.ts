@@ -114,19 +114,25 @@ function writeValue(out: ByteBuilder, { type, elements, value }: GgufValue): voi
 function writeScalar(out: ByteBuilder, type: GgufType, value: unknown): void {
   switch (type) {
     case 'string':
-      return out.string(value as string);
+      out.string(value as string);
+      break;
     case 'bool':
-      return out.u8(value ? 1 : 0);
+      out.u8(value ? 1 : 0);
+      break;
     case 'u8':
     case 'i8':
-      return out.u8(value as number);
+      out.u8(value as number);
+      break;
     case 'u32':
     case 'i32':
-      return out.u32(value as number);
+      out.u32(value as number);
+      break;
     case 'f32':
-      return out.f32(value as number);
+      out.f32(value as number);
+      break;
     case 'u64':
-      return out.u64(value as number);
+      out.u64(value as number);
+      break;
     default:
       throw new KaiwenError('internal', `GGUF metadata of type ${type} are not written.`);
   }
