@@ -10,9 +10,10 @@ import { byteLength, DTYPES, type DType } from '../tensor/dtype.js';
 import { type RandomAccessFile, truncated } from './file.js';
 
 /** Metadata value types by the number that stands in the file. */
+// biome-ignore format: a table reads best in few lines
 export const GGUF_TYPES = {
   u8: 0, i8: 1, u16: 2, i16: 3, u32: 4, i32: 5, f32: 6, bool: 7, string: 8, array: 9, u64: 10, i64: 11, f64: 12,
-} as const; // biome-ignore format: a table reads best in few lines
+} as const;
 
 /** 'GGUF' read as a little-endian number. */
 export const GGUF_MAGIC = 0x46554747;
@@ -52,11 +53,12 @@ const LEAST_BYTES: readonly number[] = [1, 1, 2, 2, 4, 4, 4, 1, 8, 12, 8, 8, 8];
 const DTYPE_BY_NUMBER = new Map<number, DType>(Object.entries(DTYPES).map(([name, { gguf }]) => [gguf, name as DType]));
 
 /** Names of ggml's other types, for messages. */
+// biome-ignore format: a table reads best in few lines
 const OTHER_TYPES: Readonly<Record<number, string>> = {
   9: 'Q8_1', 15: 'Q8_K', 16: 'IQ2_XXS', 17: 'IQ2_XS', 18: 'IQ3_XXS', 19: 'IQ1_S', 20: 'IQ4_NL', 21: 'IQ3_S',
   22: 'IQ2_S', 23: 'IQ4_XS', 24: 'I8', 25: 'I16', 26: 'I32', 27: 'I64', 28: 'F64', 29: 'IQ1_M', 34: 'TQ1_0',
   35: 'TQ2_0', 39: 'MXFP4',
-}; // biome-ignore format: a table reads best in few lines
+};
 
 /** Whether a file begins as GGUF does. */
 export function isGguf(file: RandomAccessFile): boolean {
@@ -73,9 +75,13 @@ export function parseGguf(file: RandomAccessFile): GgufHeader {
   const version = cursor.u32();
   if (version !== 2 && version !== 3) {
     const bigEndian = version === 0x02000000 || version === 0x03000000;
-    throw new KaiwenError('unsupported', `${file.path}: GGUF ${bigEndian ? 'in big-endian order' : `version ${version}`}.`, {
-      remedy: 'Use a little-endian file of version 2 or 3.',
-    });
+    throw new KaiwenError(
+      'unsupported',
+      `${file.path}: GGUF ${bigEndian ? 'in big-endian order' : `version ${version}`}.`,
+      {
+        remedy: 'Use a little-endian file of version 2 or 3.',
+      },
+    );
   }
   const tensorCount = cursor.count('tensors', 24);
   const pairCount = cursor.count('metadata pairs', 13);
@@ -121,7 +127,8 @@ function readTensors(cursor: Cursor, count: number, alignment: number): Map<stri
     const { block } = DTYPES[dtype];
     const elements = shape.reduce((product, size) => product * size, 1);
     // Doubles overflow gently: a product that is too large stays too large.
-    if (!(elements > 0 && elements <= file.size * block)) throw cursor.bad(`${label} has the shape [${shape.join(', ')}]`);
+    if (!(elements > 0 && elements <= file.size * block))
+      throw cursor.bad(`${label} has the shape [${shape.join(', ')}]`);
     if (shape.at(-1)! % block !== 0) {
       throw cursor.bad(`${label}: rows of ${shape.at(-1)} are no whole number of ${dtype} blocks of ${block}`);
     }
@@ -170,7 +177,9 @@ class Cursor {
   }
 
   bad(what: string): KaiwenError {
-    return new KaiwenError('bad_file', `${this.file.path}: ${what}.`, { remedy: 'Download or convert the file again.' });
+    return new KaiwenError('bad_file', `${this.file.path}: ${what}.`, {
+      remedy: 'Download or convert the file again.',
+    });
   }
 
   /** Makes the next `bytes` (at most the window's size) present; returns where they start in the window. */

@@ -1,0 +1,52 @@
+/** Opens a checkpoint, whatever its format: the one place that tells them apart. */
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { KaiwenError } from '../errors.js';
+import type { Checkpoint } from './checkpoint.js';
+import { RandomAccessFile } from './file.js';
+import { isGguf } from './gguf.js';
+import { openGguf } from './gguf-checkpoint.js';
+import { openHuggingFace } from './huggingface.js';
+
+/**
+ * Opens a Hugging Face folder, a .safetensors file with config.json beside it, or a GGUF file (any part of a split
+ * one). Reads headers only. Close it when done.
+ * Throws KaiwenError: 'not_found' if something is missing, 'bad_file' if something is broken, 'unsupported' if
+ * Kaiwen has no such architecture, element type or format.
+ */
+export function openCheckpoint(path: string): Checkpoint {
+  if (!existsSync(path)) {
+    throw new KaiwenError('not_found', `${path}: no such file or folder.`, {
+      remedy: 'Give a model folder, or a .gguf or .safetensors file.',
+    });
+  }
+  if (statSync(path).isDirectory()) return openFolder(path);
+  const file = new RandomAccessFile(path);
+  let gguf: boolean;
+  try {
+    gguf = isGguf(file);
+  } finally {
+    file.close();
+  }
+  if (gguf || path.endsWith('.gguf')) return openGguf(path);
+  if (path.endsWith('.safetensors')) return openHuggingFace(path, dirname(path), basename(path));
+  if (basename(path) === 'config.json' || basename(path).endsWith('.safetensors.index.json')) {
+    return openHuggingFace(path, dirname(path));
+  }
+  throw new KaiwenError('unsupported', `${path}: neither GGUF nor safetensors.`, {
+    remedy: 'Give a model folder, or a .gguf or .safetensors file.',
+  });
+}
+
+function openFolder(path: string): Checkpoint {
+  if (existsSync(join(path, 'config.json'))) return openHuggingFace(path, path);
+  const names = readdirSync(path).filter((name) => name.endsWith('.gguf') && !name.startsWith('mmproj'));
+  const wholes = names.filter((name) => !/-\d{5}-of-\d{5}\.gguf$/.test(name) || /-00001-of-\d{5}\.gguf$/.test(name));
+  if (wholes.length === 1) return openGguf(join(path, wholes[0]!));
+  if (wholes.length > 1) {
+    throw new KaiwenError('usage', `${path}: ${wholes.length} GGUF files.`, {
+      remedy: `Give the path of one, such as ${join(path, wholes.sort()[0]!)}.`,
+    });
+  }
+  return openHuggingFace(path, path);
+}
