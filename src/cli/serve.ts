@@ -1,0 +1,86 @@
+/** `kaiwen serve`: a model behind an OpenAI-compatible HTTP interface, until a signal stops it. */
+import { Command, Option } from 'commander';
+import { listen, type RunningServer } from '../server/listen.js';
+import { addEngineOptions, type EngineFlags, engineFrom, loadModel, wholeNumber } from './options.js';
+
+interface ServeFlags extends EngineFlags {
+  host: string;
+  port: number;
+  apiKey?: string;
+  name?: string;
+  cors?: string[];
+  maxRequests: number;
+  grace: number;
+  quiet?: boolean;
+}
+
+const EXAMPLES = `
+Examples:
+  kaiwen serve models/glossary
+  kaiwen serve model.gguf --port 9000 --context 16384
+  KAIWEN_API_KEY=secret kaiwen serve model.gguf --host 0.0.0.0
+
+Every field of the interface: docs/api.md.`;
+
+export function serveCommand(): Command {
+  const command = new Command('serve')
+    .description('Answer over HTTP with an OpenAI-compatible interface.')
+    .argument('<model>', 'Hugging Face folder or GGUF file')
+    .option('--host <host>', 'address to listen on; one that others reach needs an API key', '127.0.0.1')
+    .option('--port <n>', 'port to listen on; 0 takes a free one', wholeNumber(0, 65_535), 8080)
+    .addOption(new Option('--api-key <key>', 'key that clients must send').env('KAIWEN_API_KEY'))
+    .option('--name <name>', "the model's name for clients (default: its file's)")
+    .option('--cors <origin>', 'let web pages of this origin call; may be given again', collect)
+    .option('--max-requests <n>', 'requests that may run or wait at once', wholeNumber(1, 100_000), 64)
+    .option('--grace <seconds>', 'how long running answers may take to finish on a stop', wholeNumber(0, 86_400), 30)
+    .option('--quiet', 'no line on standard error for each request');
+  return addEngineOptions(command).addHelpText('after', EXAMPLES).action(serve);
+}
+
+async function serve(path: string, flags: ServeFlags): Promise<void> {
+  const model = await loadModel(path, engineFrom(flags));
+  try {
+    const { host, port, name, cors, maxRequests } = flags;
+    // An empty variable in the environment means no key, not an empty one.
+    const apiKey = flags.apiKey === '' ? undefined : flags.apiKey;
+    const log = (line: string): void => {
+      if (!flags.quiet || line.startsWith('error')) process.stderr.write(`${new Date().toISOString()} ${line}\n`);
+    };
+    const server = await listen(model, { host, port, apiKey, name, cors, maxRequests, log });
+    for (const notice of model.info.notices) process.stderr.write(`${notice}\n`);
+    process.stdout.write(greeting(server, name ?? model.name, apiKey !== undefined));
+    await untilSignal();
+    const waiting = server.running > 0 ? `, ${server.running} answers to finish; again to stop at once` : '';
+    process.stderr.write(`stopping${waiting}\n`);
+    void untilSignal().then(() => process.exit(1));
+    await server.close(flags.grace * 1000);
+  } finally {
+    await model.close();
+  }
+  // The handlers of a second signal would keep the process.
+  process.exit(0);
+}
+
+function greeting({ url }: RunningServer, name: string, withKey: boolean): string {
+  const key = withKey ? ` -H "authorization: Bearer $KAIWEN_API_KEY"` : '';
+  const body = JSON.stringify({ messages: [{ role: 'user', content: 'Hello!' }] });
+  return `${name} answers at ${url}/v1 (Ctrl-C stops it). Try:
+  curl ${url}/v1/chat/completions${key} -H "content-type: application/json" -d '${body}'
+`;
+}
+
+function untilSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      process.off('SIGINT', done);
+      process.off('SIGTERM', done);
+      resolve();
+    };
+    process.once('SIGINT', done);
+    process.once('SIGTERM', done);
+  });
+}
+
+function collect(origin: string, before: string[] = []): string[] {
+  return [...before, origin];
+}

@@ -1,0 +1,66 @@
+/** Reads a JSON request body without trusting its length, its encoding or its syntax. */
+import { HttpError } from './http-error.js';
+
+/**
+ * The parsed body. The limit holds while bytes come in, whatever content-length claims.
+ * Throws HttpError 400 (empty, not UTF-8, not JSON), 413 (more than `limit` bytes) or 415 (compressed).
+ */
+export async function readJson(request: Request, limit: number): Promise<unknown> {
+  const encoding = request.headers.get('content-encoding');
+  if (encoding && encoding.toLowerCase() !== 'identity')
+    throw new HttpError(
+      415,
+      'unsupported_encoding',
+      `content-encoding '${encoding}' is not supported: send plain JSON.`,
+    );
+  const bytes = await readBytes(request, limit);
+  if (bytes.length === 0) throw new HttpError(400, 'invalid_json', 'The request has no body: send a JSON object.');
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new HttpError(400, 'invalid_json', 'The request body is not valid UTF-8.');
+  }
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    // The engine's own message quotes the text around the fault; only its position is ours to repeat.
+    const position = /position (\d+)/.exec(String(cause))?.[1];
+    const where = position === undefined ? '' : ` (at character ${position})`;
+    throw new HttpError(400, 'invalid_json', `The request body is not valid JSON${where}.`);
+  }
+}
+
+async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
+  if (Number(request.headers.get('content-length')) > limit) throw tooLarge(limit);
+  if (!request.body) return new Uint8Array();
+  const reader = request.body.getReader();
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  while (true) {
+    let piece: ReadableStreamReadResult<Uint8Array>;
+    try {
+      piece = await reader.read();
+    } catch (cause) {
+      throw new HttpError(400, 'incomplete_body', 'The connection ended before the request body did.', { cause });
+    }
+    if (piece.done) break;
+    length += piece.value.length;
+    if (length > limit) {
+      void reader.cancel().catch(() => {});
+      throw tooLarge(limit);
+    }
+    chunks.push(piece.value);
+  }
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
+}
+
+function tooLarge(limit: number): HttpError {
+  return new HttpError(413, 'request_too_large', `The request body is larger than the limit of ${limit} bytes.`);
+}

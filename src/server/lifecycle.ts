@@ -1,0 +1,75 @@
+/**
+ * Which requests run, how many may, and how they end: by themselves, because the client left, or because the server
+ * stops. One lifecycle a server; every protocol admits its requests here before it reads their bodies.
+ */
+import { HttpError } from './http-error.js';
+
+/** A running request. Its signal aborts with an HttpError as the reason. */
+export interface Ticket {
+  readonly signal: AbortSignal;
+  /** The client is gone. */
+  cancel(): void;
+  /** Must be called once the answer, or its stream, has ended. Calling it again does nothing. */
+  leave(): void;
+}
+
+export class Lifecycle {
+  readonly #limit: number;
+  readonly #running = new Set<AbortController>();
+  #draining = false;
+  #whenIdle: (() => void) | undefined;
+
+  /** `limit`: requests that may run or wait at once. */
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  get running(): number {
+    return this.#running.size;
+  }
+
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  /** Throws HttpError 503 if the server stops or is full. */
+  admit(request: Request): Ticket {
+    if (this.#draining) throw stopping();
+    if (this.#running.size >= this.#limit) {
+      const message = `The server already holds ${this.#limit} requests: try again later.`;
+      throw new HttpError(503, 'overloaded', message, { headers: { 'retry-after': '5' } });
+    }
+    const controller = new AbortController();
+    const cancel = (): void => {
+      controller.abort(new HttpError(499, 'request_cancelled', 'The client closed the connection.'));
+    };
+    if (request.signal.aborted) cancel();
+    else request.signal.addEventListener('abort', cancel, { once: true });
+    this.#running.add(controller);
+    const leave = (): void => {
+      request.signal.removeEventListener('abort', cancel);
+      if (this.#running.delete(controller) && this.#running.size === 0) this.#whenIdle?.();
+    };
+    return { signal: controller.signal, cancel, leave };
+  }
+
+  /** Admits nobody any more, waits `limitMs` for those who run, then aborts the rest. */
+  async drain(limitMs: number): Promise<void> {
+    this.#draining = true;
+    if (this.#running.size === 0) return;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const idle = new Promise<void>((resolve) => {
+      this.#whenIdle = resolve;
+    });
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, limitMs);
+    });
+    await Promise.race([idle, late]);
+    clearTimeout(timer);
+    for (const controller of this.#running) controller.abort(stopping());
+  }
+}
+
+function stopping(): HttpError {
+  return new HttpError(503, 'server_stopping', 'The server is stopping.', { headers: { connection: 'close' } });
+}

@@ -1,0 +1,114 @@
+/** The application on a Node HTTP server: where it listens, and how it stops without cutting anybody off. */
+import { createServer, type Server, STATUS_CODES } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { getRequestListener } from '@hono/node-server';
+import { KaiwenError } from '../errors.js';
+import type { Model } from '../generate/api.js';
+import { isLoopback } from './access.js';
+import { type AppOptions, createApp } from './app.js';
+import { HttpError } from './http-error.js';
+import { Lifecycle } from './lifecycle.js';
+import { errorBody, errorResponse } from './openai/errors.js';
+
+export interface ListenOptions extends Omit<AppOptions, 'lifecycle'> {
+  /** Default 127.0.0.1. Any host that other machines reach needs an API key. */
+  host?: string;
+  /** Default 8080; 0 takes a free one. */
+  port?: number;
+}
+
+export interface RunningServer {
+  readonly url: string;
+  readonly port: number;
+  /** Requests that run or wait. */
+  readonly running: number;
+  /** Stops accepting, lets running answers finish for `limitMs` (default 30 s), breaks off the rest. The model stays open. */
+  close(limitMs?: number): Promise<void>;
+}
+
+/** Serves `model` until closed. Throws KaiwenError 'usage' (open to others without a key) and 'io' (no such address). */
+export async function listen(model: Model, options: ListenOptions = {}): Promise<RunningServer> {
+  const { host = '127.0.0.1', port = 8080, maxRequests = 64 } = options;
+  if (options.apiKey !== undefined && !/^[\x21-\x7e]+$/.test(options.apiKey))
+    throw new KaiwenError('usage', 'the API key must be printable ASCII without spaces, and not empty.');
+  if (options.apiKey === undefined && !isLoopback(host))
+    throw new KaiwenError('usage', `other machines could reach ${host}, and no API key is set.`, {
+      remedy: 'Set KAIWEN_API_KEY or --api-key, or keep to 127.0.0.1.',
+    });
+  const lifecycle = new Lifecycle(maxRequests);
+  const app = createApp(model, { ...options, lifecycle });
+  const server = createServer(
+    getRequestListener(app.fetch, {
+      hostname: '127.0.0.1',
+      overrideGlobalObjects: false,
+      errorHandler: (cause) =>
+        errorResponse(new HttpError(400, 'bad_request', 'The URL or the Host header is not valid.', { cause })),
+    }),
+  );
+  server.on('clientError', answerBadHttp);
+  await bind(server, host, port);
+  const address = server.address() as AddressInfo;
+  const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;
+  return {
+    url: `http://${name}:${address.port}`,
+    port: address.port,
+    get running() {
+      return lifecycle.running;
+    },
+    close: (limitMs = 30_000) => stop(server, lifecycle, limitMs),
+  };
+}
+
+function bind(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      const reasons: Record<string, [string, string]> = {
+        EADDRINUSE: ['the port is in use', 'Choose another with --port.'],
+        EACCES: ['this user may not use the port', 'Choose one above 1023 with --port.'],
+        EADDRNOTAVAIL: ['this machine has no such address', 'Choose another with --host.'],
+        ENOTFOUND: ['there is no such host', 'Choose another with --host.'],
+      };
+      const [reason, remedy] = reasons[cause.code ?? ''] ?? [cause.message, 'Choose another with --host and --port.'];
+      reject(new KaiwenError('io', `cannot listen on ${host} port ${port}: ${reason}.`, { remedy, cause }));
+    });
+    server.listen({ host, port }, resolve);
+  });
+}
+
+/** How long the last bytes of broken-off answers may take to leave. */
+const FLUSH_MS = 2_000;
+
+async function stop(server: Server, lifecycle: Lifecycle, limitMs: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => {
+    server.close(() => resolve());
+  });
+  await lifecycle.drain(limitMs);
+  // A connection that is kept alive falls idle only once its last answer has left.
+  const sweep = setInterval(() => server.closeIdleConnections(), 20);
+  const cut = setTimeout(() => server.closeAllConnections(), FLUSH_MS);
+  await closed;
+  clearInterval(sweep);
+  clearTimeout(cut);
+}
+
+/** What is no HTTP request never reaches the application; it is answered in the same shape all the same. */
+function answerBadHttp(cause: NodeJS.ErrnoException, socket: Duplex): void {
+  if (!socket.writable || cause.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const known: Record<string, HttpError> = {
+    HPE_HEADER_OVERFLOW: new HttpError(431, 'headers_too_large', 'The request headers are too large.'),
+    ERR_HTTP_REQUEST_TIMEOUT: new HttpError(408, 'request_timeout', 'The request took too long to arrive.'),
+  };
+  const error = known[cause.code ?? ''] ?? new HttpError(400, 'bad_request', 'This is not a valid HTTP request.');
+  const body = JSON.stringify(errorBody(error));
+  const head = [
+    `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}`,
+    'content-type: application/json',
+    `content-length: ${Buffer.byteLength(body)}`,
+    'connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+}

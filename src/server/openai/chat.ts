@@ -1,0 +1,100 @@
+/** `POST /v1/chat/completions`. Thinking comes apart from the answer, as `reasoning_content`. */
+import type { ChatOptions, TextEvent, TokenLogprob } from '../../generate/api.js';
+import type { Service } from '../app.js';
+import { readJson } from '../body.js';
+import { HttpError } from '../http-error.js';
+import type { Ticket } from '../lifecycle.js';
+import { Answer, streamChunks } from './answer.js';
+import { chatLogprob } from './logprobs.js';
+import { checkModel } from './models.js';
+import { generateOptions, seedOf } from './sampling.js';
+import { type ChatRequest, parseChat } from './schema.js';
+
+export async function chatCompletion(request: Request, service: Service, ticket: Ticket): Promise<Response> {
+  const body = parseChat(await readJson(request, service.bodyLimit));
+  checkModel(service, body.model);
+  const options = chatOptions(body, service);
+  const answer = new Answer(1, body.n ?? 1, (_prompt, index, signal) => {
+    const events = service.model.chat(body.messages, { ...options, ...seedOf(body, index), signal });
+    return body.truncation === 'disabled' ? untrimmed(events) : events;
+  });
+  const head = { id: `chatcmpl-${crypto.randomUUID()}`, created: Math.floor(Date.now() / 1000), model: service.name };
+  if (body.stream) return streamChunks(chunks(answer, body, head, ticket.signal), ticket, service);
+  return Response.json(await whole(answer, body, head, ticket.signal));
+}
+
+type Head = { id: string; created: number; model: string };
+
+function chatOptions(body: ChatRequest, service: Service): ChatOptions {
+  if (body.top_logprobs && !body.logprobs) {
+    const message = "Invalid 'top_logprobs': it needs 'logprobs' to be true.";
+    throw new HttpError(400, 'invalid_value', message, { param: 'top_logprobs' });
+  }
+  const options: ChatOptions = generateOptions(body, service);
+  const maxTokens = body.max_completion_tokens ?? body.max_tokens;
+  const think = body.enable_thinking ?? body.chat_template_kwargs?.enable_thinking;
+  if (maxTokens) options.maxTokens = maxTokens;
+  if (body.logprobs) options.logprobs = body.top_logprobs ?? 0;
+  if (typeof think === 'boolean' && service.model.canThink) options.think = think;
+  return options;
+}
+
+/** A conversation that had to lose its oldest turns is an error to those who said so. */
+async function* untrimmed(events: AsyncIterable<TextEvent>): AsyncGenerator<TextEvent> {
+  for await (const event of events) {
+    if (event.type === 'notice')
+      throw new HttpError(400, 'context_length_exceeded', `The conversation is too long: ${event.message}`, {
+        param: 'messages',
+      });
+    yield event;
+  }
+}
+
+async function* chunks(answer: Answer, body: ChatRequest, head: Head, signal: AbortSignal): AsyncGenerator<object> {
+  const withUsage = body.stream_options?.include_usage === true;
+  const frame = { ...head, object: 'chat.completion.chunk' };
+  const usage = withUsage ? { usage: null } : {};
+  const chunk = (index: number, delta: object, rest: object = {}, finish: string | null = null) => ({
+    ...frame,
+    choices: [{ index, delta, logprobs: null, finish_reason: finish, ...rest }],
+    ...usage,
+  });
+  for await (const event of answer.events(signal)) {
+    const { index } = event;
+    if (event.type === 'start') yield chunk(index, { role: 'assistant', content: '' });
+    else if (event.type === 'thinking') yield chunk(index, { reasoning_content: event.text });
+    else if (event.type === 'text') {
+      const logprobs = event.logprobs ? { logprobs: { content: event.logprobs.map(chatLogprob), refusal: null } } : {};
+      yield chunk(index, { content: event.text }, logprobs);
+    } else if (event.type === 'notice') yield { ...chunk(index, {}), notices: [event.message] };
+    else yield chunk(index, {}, {}, event.reason);
+  }
+  if (withUsage) yield { ...frame, choices: [], usage: answer.usage };
+}
+
+async function whole(answer: Answer, body: ChatRequest, head: Head, signal: AbortSignal): Promise<object> {
+  const choices: { content: string; thinking: string; logprobs: TokenLogprob[]; finish: string | null }[] = [];
+  const notices = new Set<string>();
+  for await (const event of answer.events(signal)) {
+    if (event.type === 'start') choices.push({ content: '', thinking: '', logprobs: [], finish: null });
+    const choice = choices[event.index];
+    if (event.type === 'text') {
+      choice.content += event.text;
+      if (event.logprobs) choice.logprobs.push(...event.logprobs);
+    } else if (event.type === 'thinking') choice.thinking += event.text;
+    else if (event.type === 'finish') choice.finish = event.reason;
+    else if (event.type === 'notice') notices.add(event.message);
+  }
+  return {
+    ...head,
+    object: 'chat.completion',
+    choices: choices.map(({ content, thinking, logprobs, finish }, index) => ({
+      index,
+      message: { role: 'assistant', content, refusal: null, ...(thinking ? { reasoning_content: thinking } : {}) },
+      logprobs: body.logprobs ? { content: logprobs.map(chatLogprob), refusal: null } : null,
+      finish_reason: finish,
+    })),
+    usage: answer.usage,
+    ...(notices.size > 0 ? { notices: [...notices] } : {}),
+  };
+}
