@@ -52,7 +52,7 @@ const CHAT_COMMANDS: Readonly<Record<string, ChatCommand>> = {
     help: 'write the conversation as JSON',
     run: async (session, text) => {
       const file = fileName(text, '/save');
-      await writeWhole(file, `${JSON.stringify(session.save(), null, 2)}\n`);
+      await writeWhole(file, [new TextEncoder().encode(`${JSON.stringify(session.save(), null, 2)}\n`)]);
       return { output: `${session.messages.length} messages saved to ${file}` };
     },
   },

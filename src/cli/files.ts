@@ -1,75 +1,58 @@
 /** Reading and writing a user's small files: whole or not at all, and failures as one line with a remedy. */
-import { open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { KaiwenError } from '../errors.js';
+import { checkTarget, OutputFile, replaceTarget } from '../formats/output.js';
 
-/** The text of a file of at most `maxBytes`. */
+/** The text of a file of at most `maxBytes`. Throws KaiwenError 'not_found', 'io' or 'bad_input'. */
 export async function readText(file: string, maxBytes: number): Promise<string> {
-  let size: number;
   try {
     const info = await stat(file);
-    if (info.isDirectory()) throw Object.assign(new Error('a folder'), { code: 'EISDIR' });
-    size = info.size;
-  } catch (cause) {
-    throw fileError(cause, file, 'read');
-  }
-  if (size > maxBytes) {
-    throw new KaiwenError('bad_input', `${file} is larger than ${maxBytes >> 20} MiB.`, {
-      remedy: 'Give a part of it.',
-    });
-  }
-  try {
+    if (info.size > maxBytes) {
+      throw new KaiwenError('bad_input', `${file} is larger than ${maxBytes >> 20} MiB.`, {
+        remedy: 'Give a part of it.',
+      });
+    }
     return await readFile(file, 'utf8');
   } catch (cause) {
-    throw fileError(cause, file, 'read');
+    if (cause instanceof KaiwenError) throw cause;
+    throw readError(cause, file);
   }
 }
 
-/** Writes beside the file under a temporary name, then renames: no reader and no full disk ever sees half a file. */
-export async function writeWhole(file: string, data: string | Uint8Array): Promise<void> {
-  const temporary = `${file}.${process.pid}.tmp`;
-  try {
-    const handle = await open(temporary, 'wx');
-    try {
-      await handle.writeFile(data);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(temporary, file);
-  } catch (cause) {
-    await rm(temporary, { force: true });
-    throw fileError(cause, file, 'write');
+/** Writes pieces one after the other to a file that appears complete or not at all; an older one is replaced. */
+export async function writeWhole(file: string, pieces: readonly Uint8Array[]): Promise<void> {
+  await checkFileTarget(file);
+  const bytes = pieces.reduce((sum, piece) => sum + piece.byteLength, 0);
+  await replaceTarget(file, { force: true, bytes }, (temporary) =>
+    OutputFile.make(temporary, async (output) => {
+      for (const piece of pieces) await output.write(piece);
+    }),
+  );
+}
+
+/** Throws KaiwenError if a file cannot stand at this path: better known before the work than after. */
+export async function checkFileTarget(file: string): Promise<void> {
+  await checkTarget(file, true);
+  const there = await stat(file).catch(() => undefined);
+  if (there && !there.isFile()) {
+    throw new KaiwenError('bad_input', `${file} is not a file.`, { remedy: 'Name a file.' });
   }
 }
 
-const REMEDIES: Readonly<Record<string, string>> = {
-  ENOENT: 'Check the path.',
-  ENOTDIR: 'Check the path.',
-  EISDIR: 'Name a file, not a folder.',
-  EACCES: 'Check its permissions.',
-  EPERM: 'Check its permissions.',
-  EROFS: 'Choose a place that can be written.',
-  ENOSPC: 'Free some space on the disk.',
-};
-
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: 'no such file or folder',
+const READ_REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file',
   ENOTDIR: 'a part of the path is not a folder',
   EISDIR: 'it is a folder',
   EACCES: 'permission denied',
-  EPERM: 'not permitted',
-  EROFS: 'the file system is read-only',
-  ENOSPC: 'the disk is full',
 };
 
-function fileError(cause: unknown, file: string, verb: 'read' | 'write'): KaiwenError {
-  const code = (cause as NodeJS.ErrnoException).code ?? '';
-  const reason = REASONS[code] ?? (cause instanceof Error ? cause.message : String(cause));
+function readError(cause: unknown, file: string): KaiwenError {
+  const { code = '', message } = cause as NodeJS.ErrnoException;
   return new KaiwenError(
-    code === 'ENOENT' && verb === 'read' ? 'not_found' : 'io',
-    `Cannot ${verb} ${file}: ${reason}.`,
+    code === 'ENOENT' ? 'not_found' : 'io',
+    `Cannot read ${file}: ${READ_REASONS[code] ?? message}.`,
     {
-      remedy: REMEDIES[code],
+      remedy: 'Check the path and its permissions.',
       cause,
     },
   );

@@ -53,7 +53,8 @@ function intoShards(tensors: readonly TensorSource[], limit: number): TensorSour
   return shards;
 }
 
-function encodeHeader(tensors: readonly TensorSource[]): Uint8Array {
+/** The bytes before the data of tensors that follow one another: length, JSON, spaces to a multiple of eight. */
+export function encodeHeader(tensors: readonly Pick<TensorSource, 'name' | 'dtype' | 'shape'>[]): Uint8Array {
   // `format` is what transformers asks for before it loads a file.
   const header: Record<string, unknown> = { __metadata__: { format: 'pt' } };
   let offset = 0;
