@@ -31,13 +31,16 @@ export async function readJson(request: Request, limit: number): Promise<unknown
   }
 }
 
+/** A client hears of its mistake only once it has sent its body: up to this many times the limit is read and dropped. */
+const PATIENCE = 4;
+
 async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
-  if (Number(request.headers.get('content-length')) > limit) throw tooLarge(limit);
+  if (Number(request.headers.get('content-length')) > PATIENCE * limit) throw tooLarge(limit, true);
   if (!request.body) return new Uint8Array();
   const reader = request.body.getReader();
   const chunks: Uint8Array[] = [];
   let length = 0;
-  while (true) {
+  for (;;) {
     let piece: ReadableStreamReadResult<Uint8Array>;
     try {
       piece = await reader.read();
@@ -46,12 +49,14 @@ async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
     }
     if (piece.done) break;
     length += piece.value.length;
-    if (length > limit) {
+    if (length > PATIENCE * limit) {
       void reader.cancel().catch(() => {});
-      throw tooLarge(limit);
+      throw tooLarge(limit, true);
     }
-    chunks.push(piece.value);
+    if (length <= limit) chunks.push(piece.value);
+    else chunks.length = 0;
   }
+  if (length > limit) throw tooLarge(limit, false);
   const bytes = new Uint8Array(length);
   let at = 0;
   for (const chunk of chunks) {
@@ -61,6 +66,8 @@ async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
   return bytes;
 }
 
-function tooLarge(limit: number): HttpError {
-  return new HttpError(413, 'request_too_large', `The request body is larger than the limit of ${limit} bytes.`);
+/** `unread`: the rest of the body is still on its way, so the connection cannot serve another request. */
+function tooLarge(limit: number, unread: boolean): HttpError {
+  const message = `The request body is larger than the limit of ${limit} bytes.`;
+  return new HttpError(413, 'request_too_large', message, unread ? { headers: { connection: 'close' } } : {});
 }
