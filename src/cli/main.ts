@@ -91,13 +91,18 @@ function report(error: unknown): number {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return 0;
     // Help shown because no command was given is already on standard error.
-    if (error.code !== 'commander.help') complain(`${describeError(error).replace(/^error: /, '')} See --help.`);
+    if (error.code !== 'commander.help') complain(usageLine(error));
     return 2;
   }
   if (error instanceof KaiwenError && error.code === 'aborted') return 130;
   complain(describeError(error));
   if (process.env.KAIWEN_DEBUG === '1' && error instanceof Error) console.error(error.stack);
   return error instanceof KaiwenError && error.code === 'usage' ? 2 : 1;
+}
+
+function usageLine(error: CommanderError): string {
+  const line = describeError(error).replace(/^error: /, '');
+  return `${line}${/[.?!)]$/.test(line) ? '' : '.'} See --help.`;
 }
 
 function complain(line: string): void {
