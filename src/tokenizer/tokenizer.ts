@@ -1,11 +1,11 @@
 /**
- * Text to token ids and back. Control tokens (`<|im_end|>`) are recognised in text only when the caller
- * says so: what a user typed never becomes one.
+ * Text to token ids and back. Control tokens (`<|im_end|>`, `<think>`) are recognised in text only when the
+ * caller says so: what a user typed never becomes one.
  */
 export interface Tokenizer {
   /** Number of ids, control tokens and gaps included: every id is below it. */
   readonly vocabSize: number;
-  /** Content of each control token to its id. */
+  /** Content of each control token (every token added beside the merges) to its id. */
   readonly controlTokens: ReadonlyMap<string, number>;
   readonly bosToken?: number;
   readonly eosTokens: readonly number[];
@@ -13,10 +13,16 @@ export interface Tokenizer {
   readonly addBos: boolean;
   /** `control`: parse control tokens in `text` (a rendered template), default false (a user's text). */
   encode(text: string, options?: { control?: boolean }): number[];
-  /** `control`: write control tokens out as text, default false (they vanish). Invalid UTF-8 becomes U+FFFD. */
+  /**
+   * `control`: write every control token out, default false: those that the model marks as special (`<|im_end|>`)
+   * vanish, the others (`<think>`, `<tool_call>`) stay. Invalid UTF-8 becomes U+FFFD. An id without a token (a
+   * padding row of the embedding) writes nothing.
+   */
   decode(ids: Iterable<number>, options?: { control?: boolean }): string;
   /** A streaming decoder: holds bytes back until they make whole characters. */
   decoder(options?: { control?: boolean }): StreamDecoder;
+  /** The bytes that a token stands for, a control token's text included; empty for an id without a token. Not to be changed. */
+  bytes(id: number): Uint8Array;
 }
 
 export interface StreamDecoder {
