@@ -1,0 +1,230 @@
+/** The command line as a user meets it: child processes of the built program. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const MAIN = join(ROOT, 'dist/cli/main.js');
+const GLOSSARY = join(ROOT, 'models/glossary');
+
+interface Expected {
+  held_out: { documents: [string, string][]; tokens: number; perplexity: number };
+  greedy: { question: string; answer: string; answer_ids: number[] }[];
+}
+
+interface Outcome {
+  code: number | null;
+  out: string;
+  err: string;
+}
+
+function start(args: readonly string[], env: Record<string, string> = {}): ChildProcess {
+  return spawn(process.execPath, [MAIN, ...args], { cwd: ROOT, env: { ...process.env, NO_COLOR: '1', ...env } });
+}
+
+async function kaiwen(args: readonly string[], input = '', env?: Record<string, string>): Promise<Outcome> {
+  const child = start(args, env);
+  let [out, err] = ['', ''];
+  child.stdout!.setEncoding('utf8').on('data', (text) => {
+    out += text;
+  });
+  child.stderr!.setEncoding('utf8').on('data', (text) => {
+    err += text;
+  });
+  child.stdin!.on('error', () => {}).end(input);
+  const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
+  return { code, out, err };
+}
+
+let folder: string;
+let expected: Expected;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'kaiwen-cli-'));
+  expected = JSON.parse(await readFile(join(ROOT, 'test/fixtures/glossary/expected.json'), 'utf8'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+describe('help and wrong usage', () => {
+  const commands = ['run', 'serve', 'inspect', 'convert', 'tokenize', 'perplexity', 'bench', 'logits'];
+
+  test('help names every command, and each command has help with examples', async () => {
+    const { code, out } = await kaiwen(['--help']);
+    expect(code).toBe(0);
+    for (const name of commands) expect(out).toMatch(new RegExp(`^ {2}${name} `, 'm'));
+    for (const name of commands) {
+      const help = await kaiwen([name, '--help']);
+      expect(help, name).toMatchObject({ code: 0, err: '' });
+      expect(help.out, name).toContain(`Usage: kaiwen ${name}`);
+      expect(help.out, name).toContain('Examples:');
+    }
+  });
+
+  test.each([
+    [['rnu'], "unknown command 'rnu'"],
+    [['run'], "missing required argument 'model'"],
+    [['run', GLOSSARY, 'hi', '--wrong'], "unknown option '--wrong'"],
+    [['run', GLOSSARY, 'hi', '--threads', '1.5'], '--threads'],
+    [['run', GLOSSARY, 'hi', '--top-p', '2'], '--top-p'],
+    [['run', GLOSSARY, 'hi', '--kv', 'f64'], '--kv'],
+    [['run', GLOSSARY, 'hi', '--greedy', '--temperature', '1'], '--greedy'],
+    [['run', GLOSSARY], 'The prompt is empty.'],
+    [['run', GLOSSARY, 'hi', '--raw', '--system', 'x'], '--system'],
+    [['logits', GLOSSARY, '--out', 'x.safetensors'], 'Token ids are needed'],
+    [['logits', GLOSSARY, '--ids', '1,two', '--out', 'x.safetensors'], '"two" is no token id'],
+    [['perplexity', GLOSSARY], '--file'],
+  ])('%j ends with code 2 and one line', async (args, message) => {
+    const { code, out, err } = await kaiwen(args);
+    expect(err).toContain(message);
+    expect(err).toMatch(/^kaiwen: .*\n$/);
+    expect(out).toBe('');
+    expect(code).toBe(2);
+  });
+});
+
+describe('failures', () => {
+  test('a model that is not there: one line with its name, code 1; the stack only if asked for', async () => {
+    const missing = join(folder, 'missing');
+    const { code, out, err } = await kaiwen(['run', missing, 'hi']);
+    expect(code).toBe(1);
+    expect(out).toBe('');
+    expect(err).toMatch(/^kaiwen: .*\n$/);
+    expect(err).toContain(missing);
+    expect((await kaiwen(['run', missing, 'hi'], '', { KAIWEN_DEBUG: '1' })).err).toMatch(/\n\s+at /);
+  });
+
+  test('ids outside the vocabulary leave no file behind', async () => {
+    const into = join(folder, 'outside.safetensors');
+    const { code, err } = await kaiwen(['logits', GLOSSARY, '--ids', '1,4096', '--out', into]);
+    expect(err).toContain('4096');
+    expect(code).toBe(1);
+    expect((await readdir(folder)).filter((name) => name.startsWith('outside'))).toEqual([]);
+  });
+
+  test('a document that is none is named by its line', async () => {
+    const file = join(folder, 'broken.jsonl');
+    await writeFile(file, '{"text":"good"}\n\n{"txt":"bad"}\n');
+    const { code, err } = await kaiwen(['perplexity', GLOSSARY, '--file', file]);
+    expect(err).toContain('line 3');
+    expect(code).toBe(1);
+  });
+});
+
+describe('the glossary model', () => {
+  test('answers greedily what the reference answers', async () => {
+    for (const { question, answer } of expected.greedy.slice(0, 2)) {
+      expect(await kaiwen(['run', GLOSSARY, question, '--greedy'])).toEqual({ code: 0, out: `${answer}\n`, err: '' });
+    }
+  });
+
+  test('reads a piped prompt and prints one JSON object', async () => {
+    const { question, answer, answer_ids } = expected.greedy[2];
+    const { code, out } = await kaiwen(['run', GLOSSARY, '--greedy', '--json'], `${question}\n`);
+    expect(code).toBe(0);
+    const result = JSON.parse(out);
+    expect(result).toMatchObject({ model: 'glossary', text: answer, finish_reason: 'stop' });
+    // The reference counts the end of the turn.
+    expect(result.usage.completion_tokens).toBe(answer_ids.length - 1);
+  });
+
+  test('the same seed gives the same answer, and --max-tokens cuts it', async () => {
+    const args = [
+      'run',
+      GLOSSARY,
+      'A river is',
+      '--raw',
+      '--seed',
+      '7',
+      '--temperature',
+      '1',
+      '--max-tokens',
+      '5',
+      '--json',
+    ];
+    const [first, second] = [await kaiwen(args), await kaiwen(args)];
+    const { text, finish_reason, usage } = JSON.parse(first.out);
+    expect(JSON.parse(second.out).text).toBe(text);
+    expect(finish_reason).toBe('length');
+    expect(usage.completion_tokens).toBe(5);
+  });
+
+  test('a reader that leaves early is no failure', async () => {
+    const child = start(['run', GLOSSARY, 'A river is', '--raw', '--max-tokens', '200', '--temperature', '1']);
+    let err = '';
+    child.stderr!.setEncoding('utf8').on('data', (text) => {
+      err += text;
+    });
+    child.stdin!.end();
+    child.stdout!.once('data', () => child.stdout!.destroy());
+    const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
+    expect(err).toBe('');
+    expect(code).toBe(0);
+  });
+
+  test('predicts held-out documents as well as the reference does', async () => {
+    const file = join(folder, 'held-out.jsonl');
+    const { documents, tokens, perplexity } = expected.held_out;
+    const lines = documents.map(([word, gloss]) => {
+      const question = `<|im_start|>user\nWhat does "${word}" mean?<|im_end|>\n`;
+      return JSON.stringify({ text: `${question}<|im_start|>assistant\n${gloss}<|im_end|>\n`, control: true });
+    });
+    await writeFile(file, lines.join('\n'));
+    const { code, out } = await kaiwen(['perplexity', GLOSSARY, '--file', file, '--length', '128', '--json']);
+    expect(code).toBe(0);
+    const result = JSON.parse(out);
+    expect(result).toMatchObject({ tokens, pieces: documents.length });
+    expect(Math.abs(result.perplexity / perplexity - 1)).toBeLessThan(0.005);
+  });
+
+  test('a plain text is cut into windows whose first token is not scored', async () => {
+    const file = join(folder, 'text.txt');
+    await writeFile(file, 'A river is a large natural stream of water. '.repeat(20));
+    const whole = JSON.parse((await kaiwen(['perplexity', GLOSSARY, '--file', file, '--json'])).out);
+    const cut = JSON.parse((await kaiwen(['perplexity', GLOSSARY, '--file', file, '--json', '--length', '16'])).out);
+    expect(whole.pieces).toBe(1);
+    expect(cut.pieces).toBe(Math.ceil((whole.tokens + 1) / 16));
+    expect(cut.tokens).toBe(whole.tokens + 1 - cut.pieces);
+    expect(cut.perplexity).toBeGreaterThan(whole.perplexity);
+  });
+
+  test('writes logits of every position, the same in one piece and in small ones', async () => {
+    const ids = [4094, 277, 198, 280, 275, 278];
+    const read = async (name: string, ...options: string[]): Promise<{ shape: number[]; values: Float32Array }> => {
+      const into = join(folder, name);
+      const outcome = await kaiwen(['logits', GLOSSARY, '--ids', ids.join(','), '--out', into, ...options]);
+      expect(outcome).toEqual({ code: 0, out: '', err: '' });
+      const bytes = await readFile(into);
+      const headerBytes = Number(bytes.readBigUInt64LE(0));
+      const { logits } = JSON.parse(bytes.subarray(8, 8 + headerBytes).toString());
+      expect(logits.dtype).toBe('F32');
+      return { shape: logits.shape, values: new Float32Array(new Uint8Array(bytes.subarray(8 + headerBytes)).buffer) };
+    };
+    const whole = await read('whole.safetensors');
+    const pieces = await read('pieces.safetensors', '--chunk', '1', '--threads', '1');
+    expect(whole.shape).toEqual([ids.length, 4096]);
+    expect(whole.values.length).toBe(ids.length * 4096);
+    const largest = whole.values.reduce((most, value, i) => Math.max(most, Math.abs(value - pieces.values[i])), 0);
+    expect(largest).toBeLessThan(1e-3);
+  });
+
+  test('bench reports rates that fit together', async () => {
+    const { code, out } = await kaiwen([
+      'bench',
+      GLOSSARY,
+      '--prompt',
+      '64',
+      '--decode',
+      '8',
+      '--repeat',
+      '2',
+      '--json',
+    ]);
+    expect(code).toBe(0);
+    const { decodeTokensPerSecond: decode, bytesPerToken, bytesPerSecond } = JSON.parse(out);
+    expect(decode.min).toBeLessThanOrEqual(decode.median);
+    expect(decode.median).toBeLessThanOrEqual(decode.max);
+    expect(bytesPerSecond).toBeCloseTo(bytesPerToken * decode.median, -3);
+  });
+});
