@@ -2,7 +2,7 @@
  * Files, read at any position. One of the few modules that know Node: everything above sees bytes.
  * Reads go straight into the caller's memory, shared or not, in pieces that one system call can carry.
  */
-import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs';
 import { KaiwenError } from '../errors.js';
 
 /** One read call carries at most 2 GiB - 1; a round number below it keeps pieces page-aligned. */
@@ -61,6 +61,21 @@ export function readText(path: string): string | undefined {
     if (statSync(path).size > TEXT_LIMIT) throw new KaiwenError('bad_file', `${path}: larger than 256 MiB.`);
     return readFileSync(path, 'utf8');
   });
+}
+
+/** Whether there is something at a path. */
+export function exists(path: string): boolean {
+  return existsSync(path);
+}
+
+/** Whether a path is a folder's. Throws 'not_found' if nothing is there. */
+export function isFolder(path: string): boolean {
+  return attempt(path, () => statSync(path).isDirectory());
+}
+
+/** Names in a folder, sorted. */
+export function listFolder(path: string): string[] {
+  return attempt(path, () => readdirSync(path)).sort();
 }
 
 function attempt<T>(path: string, action: () => T): T {

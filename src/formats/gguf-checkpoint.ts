@@ -2,13 +2,12 @@
  * A GGUF file, or one split over several, as a checkpoint: names, shapes and conventions as Hugging Face has them.
  * Large tensors stay as the file has them, bytes and row order; `config` says where the order differs.
  */
-import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { KaiwenError } from '../errors.js';
 import type { Checkpoint, JsonObject } from './checkpoint.js';
 import { normaliseConfig } from './config.js';
 import { stackExperts } from './experts.js';
-import { RandomAccessFile } from './file.js';
+import { exists, RandomAccessFile } from './file.js';
 import { type GgufTensor, parseGguf } from './gguf.js';
 import { architectureOfGguf, configFromGguf } from './gguf-config.js';
 import { type Architecture, fromGgufName, type TensorRule } from './gguf-names.js';
@@ -87,7 +86,7 @@ function partsOf(path: string): string[] {
   const parts: string[] = [];
   for (let i = 1; i <= Number(total); i++) {
     const part = join(dirname(path), `${stem}-${String(i).padStart(5, '0')}-of-${total}.gguf`);
-    if (!existsSync(part)) {
+    if (!exists(part)) {
       throw new KaiwenError('not_found', `${part}: no such file.`, {
         remedy: `Put all ${Number(total)} parts in one folder.`,
       });

@@ -58,7 +58,6 @@ const FIRST_GENERATION: readonly Field[] = [
 const ROPE_SCALING: readonly Field[] = [
   ['rope.scaling.factor', 'factor', 'f32'],
   ['rope.scaling.original_context_length', 'original_max_position_embeddings', 'u32'],
-  ['rope.scaling.attn_factor', 'attention_factor', 'f32'],
   ['rope.scaling.yarn_beta_fast', 'beta_fast', 'f32'],
   ['rope.scaling.yarn_beta_slow', 'beta_slow', 'f32'],
 ];
@@ -139,6 +138,10 @@ export function configFromGguf(
   const scaling = metadata[`${prefix}rope.scaling.type`];
   if (typeof scaling === 'string' && scaling !== 'none') {
     config.rope_scaling = { rope_type: scaling, ...read(ROPE_SCALING) };
+    const factor = metadata[`${prefix}rope.scaling.attn_factor`];
+    if (scaling === 'yarn' && typeof factor === 'number') {
+      config.rope_scaling.attention_factor = factor * yarnFactor(config.rope_scaling);
+    }
   }
   if (architecture.gguf.endsWith('moe')) {
     config.norm_topk_prob = metadata[`${prefix}expert_weights_norm`] !== false;
@@ -168,7 +171,8 @@ function readHybrid(
   // The blocks of a multi-token-prediction head are counted with the others and stand behind them.
   const extra = metadata[`${prefix}nextn_predict_layers`];
   const layers = Number(config.num_hidden_layers) - (typeof extra === 'number' ? extra : 0);
-  if (layers < 1) throw new KaiwenError('bad_file', `${file}: ${prefix}nextn_predict_layers is ${String(extra)}.`);
+  if (!(layers >= 1 && layers <= LAYER_LIMIT))
+    throw new KaiwenError('bad_file', `${file}: ${prefix}nextn_predict_layers is ${String(extra)}.`);
   config.num_hidden_layers = layers;
   const interval = metadata[`${prefix}full_attention_interval`] ?? 4;
   const recurrent = metadata[`${prefix}attention.recurrent_layers`];
@@ -205,6 +209,10 @@ export function ggufFromConfig(architecture: Architecture, config: JsonObject): 
     if (type === 'yarn' || type === 'linear') {
       put('rope.scaling.type', 'string', type);
       for (const [key, field, valueType] of ROPE_SCALING) put(key, valueType, config.rope_scaling[field]);
+      const { attention_factor: factor } = config.rope_scaling;
+      if (typeof factor === 'number' && type === 'yarn') {
+        put('rope.scaling.attn_factor', 'f32', factor / yarnFactor(config.rope_scaling));
+      }
     }
   }
   if (architecture.gguf.endsWith('moe')) put('expert_weights_norm', 'bool', config.norm_topk_prob);
@@ -219,10 +227,14 @@ export function ggufFromConfig(architecture: Architecture, config: JsonObject): 
   return entries;
 }
 
+/** YaRN's own scale of the attention (arXiv:2309.00071): GGUF's factor multiplies it, Hugging Face's replaces it. */
+function yarnFactor({ factor }: JsonObject): number {
+  return 0.1 * Math.log(Math.max(1, Number(factor) || 1)) + 1;
+}
+
 /** Some converters write one value a layer; Kaiwen's models have the same in all. */
 function scalar(value: unknown): unknown {
-  if (!Array.isArray(value)) return value;
-  return value.length > 0 && value.every((x) => x === value[0]) ? value[0] : value.length > 0 ? value : undefined;
+  return Array.isArray(value) && value.every((x) => x === value[0]) ? value[0] : value;
 }
 
 /** The shortest decimal number that is this float32: 1e-6 rather than 9.99999997e-7. */

@@ -3,7 +3,6 @@
  * the tokenizer, the chat template, generation defaults and the licence. Also a single .safetensors file whose
  * folder holds these.
  */
-import { existsSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { KaiwenError } from '../errors.js';
 import type { DType } from '../tensor/dtype.js';
@@ -11,7 +10,7 @@ import { findChatTemplate, findLicence } from './card.js';
 import type { Checkpoint, JsonObject, TokenizerSource } from './checkpoint.js';
 import { isObject, normaliseConfig, parseObject } from './config.js';
 import { stackExperts } from './experts.js';
-import { RandomAccessFile, readText } from './file.js';
+import { exists, listFolder, RandomAccessFile, readText } from './file.js';
 import { parseSafetensors, type SafetensorsEntry } from './safetensors.js';
 import { extent, StoredCheckpoint, type StoredTensor } from './stored.js';
 
@@ -26,7 +25,7 @@ const PREFIXES: readonly [from: string, to: string][] = [
 const VISION = /^(?:model\.)?(?:visual|vision_tower|vision_model)\./;
 const MTP = /^(?:model\.)?mtp\./;
 /** Tables that old checkpoints saved with the weights; models compute them. */
-const DERIVED = /(?:rotary_emb\.inv_freq|attn\.masked_bias|attn\.bias|position_ids)$/;
+const DERIVED = /\.(?:rotary_emb\.inv_freq|attn\.masked_bias|attn\.bias|position_ids)$/;
 
 /** Opens a folder or a single .safetensors file; `single` is the latter's name. */
 export function openHuggingFace(path: string, folder: string, single?: string): Checkpoint {
@@ -81,10 +80,10 @@ function readShards(
     return [...parseSafetensors(file).entries.values()].map((entry) => ({ file, entry }));
   };
   if (single) return read(single);
-  if (!index || existsSync(join(folder, 'model.safetensors'))) {
-    const names = readdirSync(folder).filter((name) => /^model(?:-\d+-of-\d+)?\.safetensors$/.test(name));
+  if (!index || exists(join(folder, 'model.safetensors'))) {
+    const names = listFolder(folder).filter((name) => /^model(?:-\d+-of-\d+)?\.safetensors$/.test(name));
     if (names.length === 0) throw noWeights(folder);
-    return names.includes('model.safetensors') ? read('model.safetensors') : names.sort().flatMap(read);
+    return names.includes('model.safetensors') ? read('model.safetensors') : names.flatMap(read);
   }
 
   const indexPath = join(folder, 'model.safetensors.index.json');
@@ -117,7 +116,7 @@ function readShards(
 }
 
 function noWeights(folder: string): KaiwenError {
-  const pickled = readdirSync(folder).some((name) => /^pytorch_model.*\.bin$/.test(name));
+  const pickled = listFolder(folder).some((name) => /^pytorch_model.*\.bin$/.test(name));
   return new KaiwenError(
     pickled ? 'unsupported' : 'not_found',
     `${folder}: ${pickled ? 'the weights are pickled PyTorch files' : 'no model.safetensors'}.`,
@@ -152,13 +151,14 @@ function toStored(file: RandomAccessFile, entry: SafetensorsEntry): StoredTensor
   const prefix = PREFIXES.find(([from]) => entry.name.startsWith(from));
   const name = prefix ? prefix[1] + entry.name.slice(prefix[0].length) : entry.name;
   const { shape, byteLength, offset } = entry;
+  if (byteLength === 0) throw new KaiwenError('bad_file', `${file.path}: tensor '${entry.name}' is empty.`);
   return { name, dtype, shape, byteLength, file: file.path, extents: [extent(file, offset, byteLength)] };
 }
 
 function findTokenizer(folder: string, config: JsonObject): TokenizerSource | undefined {
   const json = join(folder, 'tokenizer.json');
-  if (existsSync(json)) return { kind: 'tokenizer.json', path: json, config };
-  const names = readdirSync(folder).filter((name) => name.endsWith('.tiktoken'));
+  if (exists(json)) return { kind: 'tokenizer.json', path: json, config };
+  const names = listFolder(folder).filter((name) => name.endsWith('.tiktoken'));
   const name = names.includes('qwen.tiktoken') ? 'qwen.tiktoken' : names[0];
   return name === undefined ? undefined : { kind: 'tiktoken', path: join(folder, name), config };
 }

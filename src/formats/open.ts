@@ -1,9 +1,8 @@
 /** Opens a checkpoint, whatever its format: the one place that tells them apart. */
-import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { KaiwenError } from '../errors.js';
 import type { Checkpoint } from './checkpoint.js';
-import { RandomAccessFile } from './file.js';
+import { exists, isFolder, listFolder, RandomAccessFile } from './file.js';
 import { isGguf } from './gguf.js';
 import { openGguf } from './gguf-checkpoint.js';
 import { openHuggingFace } from './huggingface.js';
@@ -15,12 +14,12 @@ import { openHuggingFace } from './huggingface.js';
  * Kaiwen has no such architecture, element type or format.
  */
 export function openCheckpoint(path: string): Checkpoint {
-  if (!existsSync(path)) {
+  if (!exists(path)) {
     throw new KaiwenError('not_found', `${path}: no such file or folder.`, {
       remedy: 'Give a model folder, or a .gguf or .safetensors file.',
     });
   }
-  if (statSync(path).isDirectory()) return openFolder(path);
+  if (isFolder(path)) return openFolder(path);
   const file = new RandomAccessFile(path);
   let gguf: boolean;
   try {
@@ -39,13 +38,13 @@ export function openCheckpoint(path: string): Checkpoint {
 }
 
 function openFolder(path: string): Checkpoint {
-  if (existsSync(join(path, 'config.json'))) return openHuggingFace(path, path);
-  const names = readdirSync(path).filter((name) => name.endsWith('.gguf') && !name.startsWith('mmproj'));
+  if (exists(join(path, 'config.json'))) return openHuggingFace(path, path);
+  const names = listFolder(path).filter((name) => name.endsWith('.gguf') && !name.startsWith('mmproj'));
   const wholes = names.filter((name) => !/-\d{5}-of-\d{5}\.gguf$/.test(name) || /-00001-of-\d{5}\.gguf$/.test(name));
   if (wholes.length === 1) return openGguf(join(path, wholes[0]!));
   if (wholes.length > 1) {
     throw new KaiwenError('usage', `${path}: ${wholes.length} GGUF files.`, {
-      remedy: `Give the path of one, such as ${join(path, wholes.sort()[0]!)}.`,
+      remedy: `Give the path of one, such as ${join(path, wholes[0]!)}.`,
     });
   }
   return openHuggingFace(path, path);

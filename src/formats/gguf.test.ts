@@ -1,0 +1,254 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { KaiwenError } from '../errors.js';
+import { byteLength, DTYPES, type DType } from '../tensor/dtype.js';
+import { RandomAccessFile } from './file.js';
+import { GGUF_TYPES, parseGguf } from './gguf.js';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'kaiwen-gguf-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function parse(bytes: Uint8Array) {
+  const path = join(folder, 'test.gguf');
+  writeFileSync(path, bytes);
+  const file = new RandomAccessFile(path);
+  try {
+    return parseGguf(file);
+  } finally {
+    file.close();
+  }
+}
+
+/** Bytes by hand, so that a header can say anything. */
+const u32 = (...values: number[]): number[] => [...new Uint8Array(Uint32Array.from(values).buffer)];
+const u64 = (value: number | bigint): number[] => [...new Uint8Array(BigUint64Array.of(BigInt(value)).buffer)];
+const str = (text: string): number[] => {
+  const bytes = new TextEncoder().encode(text);
+  return [...u64(bytes.length), ...bytes];
+};
+const T = GGUF_TYPES;
+const pair = (key: string, type: number, ...value: number[]): number[] => [...str(key), ...u32(type), ...value];
+const tensor = (name: string, shape: number[], type: number, offset: number): number[] => [
+  ...str(name),
+  ...u32(shape.length),
+  ...shape.toReversed().flatMap(u64),
+  ...u32(type),
+  ...u64(offset),
+];
+
+interface Parts {
+  magic?: number[];
+  version?: number;
+  pairs?: number[][];
+  tensors?: number[][];
+  pairCount?: number | bigint;
+  tensorCount?: number | bigint;
+  data?: number;
+}
+
+function build({ magic, version = 3, pairs = [], tensors = [], pairCount, tensorCount, data = 0 }: Parts): Uint8Array {
+  const header = [
+    ...(magic ?? [0x47, 0x47, 0x55, 0x46]),
+    ...u32(version),
+    ...u64(tensorCount ?? tensors.length),
+    ...u64(pairCount ?? pairs.length),
+    ...pairs.flat(),
+    ...tensors.flat(),
+  ];
+  const start = Math.ceil(header.length / 32) * 32;
+  const bytes = new Uint8Array(data > 0 ? start + data : header.length);
+  bytes.set(header);
+  return bytes;
+}
+
+describe('parseGguf', () => {
+  it('reads every kind of value', () => {
+    const { metadata, version } = parse(
+      build({
+        version: 2,
+        pairs: [
+          pair('u8', T.u8, 255),
+          pair('i8', T.i8, 255),
+          pair('u16', T.u16, 1, 2),
+          pair('i16', T.i16, 254, 255),
+          pair('u32', T.u32, ...u32(4e9)),
+          pair('i32', T.i32, ...u32(0xffffffff)),
+          pair('f32', T.f32, ...new Uint8Array(Float32Array.of(1.5).buffer)),
+          pair('bool', T.bool, 1),
+          pair('string', T.string, ...str('開文 <|im_end|>')),
+          pair('u64', T.u64, ...u64(2 ** 40)),
+          pair('u64 beyond doubles', T.u64, ...u64(2n ** 63n)),
+          pair('i64', T.i64, ...u64(2n ** 64n - 1n)),
+          pair('f64', T.f64, ...new Uint8Array(Float64Array.of(0.1).buffer)),
+          pair('strings', T.array, ...u32(T.string), ...u64(2), ...str('a'), ...str('é')),
+          pair('nested', T.array, ...u32(T.array), ...u64(1), ...u32(T.u8), ...u64(2), 3, 4),
+          pair('__proto__', T.u8, 1),
+        ],
+      }),
+    );
+    expect(version).toBe(2);
+    expect(Object.entries(metadata)).toEqual([
+      ['u8', 255],
+      ['i8', -1],
+      ['u16', 513],
+      ['i16', -2],
+      ['u32', 4e9],
+      ['i32', -1],
+      ['f32', 1.5],
+      ['bool', true],
+      ['string', '開文 <|im_end|>'],
+      ['u64', 2 ** 40],
+      ['u64 beyond doubles', 2n ** 63n],
+      ['i64', -1],
+      ['f64', 0.1],
+      ['strings', ['a', 'é']],
+      ['nested', [[3, 4]]],
+      ['__proto__', 1],
+    ]);
+  });
+
+  it('places tensors of every type, outermost dimension first', () => {
+    const types = Object.keys(DTYPES) as DType[];
+    let offset = 0;
+    const tensors = types.map((dtype) => {
+      const bytes = tensor(dtype, [3, 256], DTYPES[dtype].gguf, offset);
+      offset += Math.ceil(byteLength(dtype, 768) / 32) * 32;
+      return bytes;
+    });
+    const header = parse(build({ tensors, data: offset }));
+    for (const dtype of types) {
+      expect(header.tensors.get(dtype)).toMatchObject({ dtype, shape: [3, 256], byteLength: byteLength(dtype, 768) });
+    }
+  });
+
+  it('honours another alignment', () => {
+    const pairs = [pair('general.alignment', T.u32, ...u32(64))];
+    const bytes = build({ pairs, tensors: [tensor('a', [8], 0, 64)], data: 256 });
+    expect(parse(bytes).tensors.get('a')!.offset % 64).toBe(0);
+  });
+
+  it('reads a vocabulary larger than its window', () => {
+    const words = Array.from({ length: 150_000 }, (_, i) => `word ${i} é`);
+    const strings = words.flatMap(str);
+    const bytes = build({ pairs: [[...str('t'), ...u32(T.array, T.string), ...u64(words.length)].concat(strings)] });
+    expect(parse(bytes).metadata.t).toEqual(words);
+  });
+});
+
+describe('a hostile GGUF header', () => {
+  const a = tensor('a', [8], 0, 0);
+  const cases: [string, Parts | Uint8Array, RegExp][] = [
+    ['is empty', new Uint8Array(0), /truncated/],
+    ['has another magic', { magic: [1, 2, 3, 4] }, /not a GGUF file/],
+    ['has version 1', { version: 1 }, /version 1/],
+    ['is big-endian', { version: 0x03000000 }, /big-endian/],
+    ['announces absurdly many tensors', { tensorCount: 2n ** 63n }, /tensors announced/],
+    ['announces absurdly many pairs', { pairCount: 2n ** 60n }, /pairs announced/],
+    ['has a key of absurd length', { pairCount: 1, pairs: [[...u64(2n ** 62n), ...u64(0)]] }, /would have/],
+    ['has a string of absurd length', { pairs: [pair('k', T.string, ...u64(2n ** 50n))] }, /k would have/],
+    [
+      'has an array of absurd length',
+      { pairs: [pair('k', T.array, ...u32(T.u8), ...u64(2n ** 40n))] },
+      /elements of 'k'/,
+    ],
+    ['has an array that wraps', { pairs: [pair('k', T.array, ...u32(T.f64), ...u64(2n ** 61n))] }, /elements of 'k'/],
+    ['has an unknown value type', { pairs: [pair('k', 99, ...u64(0))] }, /unknown type 99/],
+    ['has an unknown element type', { pairs: [pair('k', T.array, ...u32(99), ...u64(0))] }, /unknown type 99/],
+    [
+      'nests arrays deeply',
+      {
+        pairs: [
+          pair(
+            'k',
+            T.array,
+            ...Array(9)
+              .fill([...u32(T.array), ...u64(1)])
+              .flat(),
+            ...u64(0),
+            ...u64(0),
+          ),
+        ],
+      },
+      /nests/,
+    ],
+    ['repeats a key', { pairs: [pair('k', T.u32, ...u32(1)), pair('k', T.u32, ...u32(1))] }, /'k' occurs twice/],
+    ['has an alignment of 3', { pairs: [pair('general.alignment', T.u32, ...u32(3))] }, /alignment is 3/],
+    ['has an alignment of 0', { pairs: [pair('general.alignment', T.u32, ...u32(0))] }, /alignment is 0/],
+    ['has an alignment that is text', { pairs: [pair('general.alignment', T.string, ...str('x'))] }, /alignment is x/],
+    ['repeats a tensor', { tensors: [a, a], data: 64 }, /'a' occurs twice/],
+    ['has no dimension', { tensors: [tensor('a', [], 0, 0)], data: 64 }, /0 dimensions/],
+    ['has five dimensions', { tensors: [tensor('a', [1, 1, 1, 1, 8], 0, 0)], data: 64 }, /5 dimensions/],
+    ['has a dimension of zero', { tensors: [tensor('a', [0, 8], 0, 0)], data: 64 }, /shape \[0, 8\]/],
+    ['has dimensions that overflow', { tensors: [tensor('a', [2 ** 40, 2 ** 40], 0, 0)], data: 64 }, /the shape/],
+    ['has an unknown type', { tensors: [tensor('a', [8], 77, 0)], data: 64 }, /'a' has the type number 77/],
+    ['has a type Kaiwen lacks', { tensors: [tensor('a', [256], 23, 0)], data: 512 }, /'a' has the type IQ4_XS/],
+    [
+      'has rows of half a block',
+      { tensors: [tensor('a', [2, 48], 8, 0)], data: 512 },
+      /no whole number of q8_0 blocks/,
+    ],
+    ['has a misaligned tensor', { tensors: [tensor('a', [8], 0, 4)], data: 64 }, /starts at 4/],
+    ['has a tensor beyond the end', { tensors: [tensor('a', [8], 0, 64)], data: 64 }, /truncated/],
+    ['has an offset that wraps', { tensors: [[...a.slice(0, -8), ...u64(2n ** 64n - 32n)]], data: 64 }, /truncated/],
+    [
+      'has overlapping tensors',
+      { tensors: [tensor('a', [16], 0, 0), tensor('b', [8], 0, 32)], data: 64 },
+      /'b' overlaps/,
+    ],
+    ['ends before its data', { tensors: [a] }, /truncated/],
+  ];
+  it.each(cases)('that %s is refused', (_, parts, message) => {
+    const bytes = parts instanceof Uint8Array ? parts : build(parts);
+    expect(() => parse(bytes)).toThrow(KaiwenError);
+    expect(() => parse(bytes)).toThrow(message);
+  });
+
+  const good = build({
+    pairs: [
+      pair('general.architecture', T.string, ...str('qwen3')),
+      pair('list', T.array, ...u32(T.string), ...u64(2), ...str('a'), ...str('b')),
+      pair('n', T.u32, ...u32(5)),
+    ],
+    tensors: [tensor('a', [2, 8], 0, 0), tensor('b', [32], 8, 64)],
+    data: 128,
+  });
+
+  it('never does worse than an error, whichever byte is changed or where it is cut', () => {
+    parse(good);
+    for (let at = 0; at < good.length - 128; at++) {
+      for (const flip of [1, 0x80, 0xff]) {
+        const bad = good.slice();
+        bad[at]! ^= flip;
+        onlyKaiwenErrors(() => parse(bad));
+      }
+      expect(() => parse(good.subarray(0, at))).toThrow(KaiwenError);
+    }
+  });
+
+  it('never does worse than an error, whatever follows the magic', () => {
+    const bytes = fc.uint8Array({ maxLength: 300, size: 'max' });
+    fc.assert(
+      fc.property(bytes, fc.nat(good.length), (noise, at) => {
+        const bad = new Uint8Array(Math.max(good.length, at + noise.length));
+        bad.set(good);
+        bad.set(noise, at);
+        onlyKaiwenErrors(() => parse(bad));
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
+
+function onlyKaiwenErrors(action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    if (!(error instanceof KaiwenError)) throw error;
+  }
+}
