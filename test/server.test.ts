@@ -281,6 +281,32 @@ it('hands every setting on in its own terms', async () => {
   ]);
 });
 
+it('takes null for absent', async () => {
+  const names = [
+    'model',
+    'max_tokens',
+    'temperature',
+    'top_p',
+    'top_k',
+    'stop',
+    'logit_bias',
+    'n',
+    'stream',
+    'seed',
+    'tools',
+    'stream_options',
+    'response_format',
+    'suffix',
+    'echo',
+    'logprobs',
+    'enable_thinking',
+    'chat_template_kwargs',
+  ];
+  const nulls = Object.fromEntries(names.map((name) => [name, null]));
+  expect((await post('/v1/chat/completions', JSON.stringify({ messages, ...nulls }))).status).toBe(200);
+  expect((await post('/v1/completions', JSON.stringify({ prompt: 'a', ...nulls }))).status).toBe(200);
+});
+
 it('says when a conversation was trimmed, or refuses it if asked to', async () => {
   script = async function* (prompt, options) {
     yield { type: 'notice', message: '2 turns dropped' };
@@ -348,7 +374,7 @@ describe('bad requests', () => {
     ['no tokens', chat, of({ max_tokens: 0 }), 400, 'invalid_value', 'max_tokens'],
     ['five stops', chat, of({ stop: ['1', '2', '3', '4', '5'] }), 400, 'invalid_value', 'stop'],
     ['an empty stop', chat, of({ stop: '' }), 400, 'invalid_value', 'stop[0]'],
-    ['bias of no token', chat, of({ logit_bias: { x: 1 } }), 400, 'invalid_value', 'logit_bias.x'],
+    ['bias of no token', chat, of({ logit_bias: { x: 1 } }), 400, 'invalid_value', 'logit_bias'],
     ['bias outside the vocabulary', chat, of({ logit_bias: { 1000: 1 } }), 400, 'invalid_value', 'logit_bias'],
     ['too many answers', chat, of({ n: 17 }), 400, 'invalid_value', 'n'],
     ['alternatives without logprobs', chat, of({ top_logprobs: 2 }), 400, 'invalid_value', 'top_logprobs'],

@@ -9,13 +9,44 @@ const choices = z.int().min(1).nullish();
 const ratio = z.number().min(0).max(1).nullish();
 const penalty = z.number().min(-2).max(2).nullish();
 
-const stopString = z.string().min(1).max(1000);
+/** An array read up to its first wrong item: a body of millions of them would make millions of complaints. */
+function list<T>(item: z.ZodType<T>, error: string) {
+  return z.array(z.unknown(), error).transform((items, context): T[] => {
+    const read: T[] = [];
+    for (const [index, value] of items.entries()) {
+      const result = item.safeParse(value);
+      if (!result.success) {
+        const issue = result.error.issues[0];
+        context.issues.push({ ...issue, input: value, path: [index, ...issue.path] } as z.core.$ZodRawIssue);
+        return z.NEVER;
+      }
+      read.push(result.data);
+    }
+    return read;
+  });
+}
+
 const stop = z
   .preprocess(
     (value) => (typeof value === 'string' ? [value] : value),
-    z.array(stopString, 'expected a string or an array of strings').max(4),
+    list(z.string().min(1).max(1000), 'expected a string or an array of strings').refine(
+      (all) => all.length <= 4,
+      'expected at most 4 strings',
+    ),
   )
   .nullish();
+
+const logitBias = z.custom<Record<string, number>>(
+  isLogitBias,
+  'expected an object from token ids to numbers between -100 and 100',
+);
+
+function isLogitBias(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  return Object.entries(value).every(
+    ([id, bias]) => /^\d{1,9}$/.test(id) && typeof bias === 'number' && bias >= -100 && bias <= 100,
+  );
+}
 
 const common = {
   model: z.string().nullish(),
@@ -29,9 +60,7 @@ const common = {
   repetition_penalty: z.number().min(0.01).max(100).nullish(),
   seed: z.int().nullish(),
   stop,
-  logit_bias: z
-    .record(z.string().regex(/^\d{1,9}$/, 'expected token ids as keys'), z.number().min(-100).max(100))
-    .nullish(),
+  logit_bias: logitBias.nullish(),
   n: choices,
   stream: z.boolean().nullish(),
   stream_options: z.object({ include_usage: z.boolean().nullish() }).nullish(),
@@ -46,7 +75,7 @@ const part = z.object({ type: z.string(), text: z.string().optional() }).superRe
 const content = z
   .preprocess(
     (value) => (typeof value === 'string' ? [{ type: 'text', text: value }] : value),
-    z.array(part, 'expected a string or an array of text parts'),
+    list(part, 'expected a string or an array of text parts'),
   )
   .transform((parts) => parts.map(({ text }) => text ?? '').join(''));
 
@@ -65,7 +94,10 @@ const message = z
 
 const chatRequest = z.object({
   ...common,
-  messages: z.array(message).min(1),
+  messages: list(message, 'expected an array of messages').refine(
+    (all) => all.length > 0,
+    'expected at least one message',
+  ),
   max_completion_tokens: z.int().min(1).nullish(),
   logprobs: z.boolean().nullish(),
   top_logprobs: z.int().min(0).max(20).nullish(),
@@ -74,21 +106,23 @@ const chatRequest = z.object({
   truncation: z.enum(['auto', 'disabled']).nullish(),
 });
 
-const tokenId = z.int().min(0);
+const prompt = z.union([z.string(), z.custom<number[]>(isTokenIds)], 'expected a string or an array of token ids');
 const completionRequest = z.object({
   ...common,
   prompt: z.preprocess(
     promptList,
-    z
-      .array(
-        z.union([z.string(), z.array(tokenId)], 'expected a string or an array of token ids'),
-        'expected a string, an array of strings, or an array of token ids',
-      )
-      .min(1),
+    list(prompt, 'expected a string, an array of strings, or an array of token ids').refine(
+      (all) => all.length > 0,
+      'expected at least one prompt',
+    ),
   ),
   echo: z.boolean().nullish(),
   logprobs: z.int().min(0).max(20).nullish(),
 });
+
+function isTokenIds(value: unknown): boolean {
+  return Array.isArray(value) && value.every((id) => Number.isSafeInteger(id) && id >= 0);
+}
 
 /** One prompt becomes a list of one. */
 function promptList(value: unknown): unknown {
@@ -154,6 +188,6 @@ function invalid(issue: z.core.$ZodIssue, body: Fields): HttpError {
   if (issue.path.length === 1 && !Object.hasOwn(body, issue.path[0]))
     return new HttpError(400, 'missing_required_parameter', `'${param}' is required.`, { param });
   const code = issue.code === 'invalid_type' ? 'invalid_type' : 'invalid_value';
-  const reason = issue.message.replace(/^Invalid input: /, '');
+  const reason = issue.message.replace(/^Invalid (input|option): /, '');
   return new HttpError(400, code, `Invalid '${param.slice(0, 200)}': ${reason}.`, { param: param.slice(0, 200) });
 }
