@@ -1,7 +1,6 @@
 /** `kaiwen bench`: tokens a second of prefill and decoding, and how much of the machine's memory bandwidth decoding uses. */
 import { Command } from 'commander';
 import { KaiwenError } from '../errors.js';
-import { measureBandwidth } from '../tensor/bandwidth.js';
 import { addEngineOptions, type EngineFlags, engineFrom, loadModel, wholeNumber } from './options.js';
 import { formatBytes, formatCount } from './terminal.js';
 
@@ -55,6 +54,7 @@ async function bench(path: string, flags: Flags): Promise<void> {
   const prefill = rate(flags.prompt, prefillMs);
   const decode = rate(flags.decode, decodeMs);
   await model.close();
+  const { measureBandwidth } = await import('../tensor/bandwidth.js');
   const bandwidth = await measureBandwidth(info.threads);
   const bytesPerSecond = info.bytesPerToken * decode.median;
   const share = bytesPerSecond / bandwidth;
