@@ -31,7 +31,7 @@ export function memberScratch(index: number): number {
 export class Arena {
   readonly memory: WebAssembly.Memory;
   readonly program: Program;
-  private top: number;
+  protected top: number;
   private readonly end: number;
 
   /** An arena with room for `bytes` of allocations. Throws KaiwenError 'out_of_memory' if the system refuses. */
@@ -74,6 +74,11 @@ export class Arena {
     this.top = mark;
   }
 
+  /** Copies values into the arena. */
+  write(pointer: number, data: Float32Array | Int32Array): void {
+    this.bytes(pointer, data.byteLength).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  }
+
   bytes(pointer: number, length: number): Uint8Array {
     return new Uint8Array(this.memory.buffer, pointer, length);
   }
@@ -85,4 +90,28 @@ export class Arena {
   ints(pointer: number, length: number): Int32Array {
     return new Int32Array(this.memory.buffer, pointer, length);
   }
+}
+
+/** An arena that holds nothing: whatever is allocated from it is only counted. For planning. */
+export class CountingArena extends Arena {
+  private readonly bottom = this.top;
+  private most = this.top;
+
+  constructor() {
+    super(0, 0, 1);
+  }
+
+  /** Most bytes that were allocated at once. */
+  get peak(): number {
+    return this.most - this.bottom;
+  }
+
+  override alloc(bytes: number): number {
+    const pointer = this.top;
+    this.top += align(bytes);
+    this.most = Math.max(this.most, this.top);
+    return pointer;
+  }
+
+  override write(): void {}
 }

@@ -1,0 +1,190 @@
+/** The engine as its callers hold it: a handle on a worker thread that does everything. */
+import type { Worker } from 'node:worker_threads';
+import { KaiwenError } from '../errors.js';
+import { startWorker } from '../tensor/host.js';
+import type { DoneEvent, Engine, EngineInfo, EngineOptions, GenerateRequest, TokenEvent } from './engine.js';
+import { type FromWorker, receiveError, type Result, type Task, type ToWorker, type WorkerData } from './messages.js';
+
+/**
+ * Loads the model at `path` into a new worker. Throws KaiwenError as openCheckpoint and buildModel do, 'out_of_memory'
+ * if it cannot fit, 'aborted' if `options.signal` fires while loading.
+ */
+export async function startEngine(path: string, options: EngineOptions = {}): Promise<Engine> {
+  const { onProgress, signal, ...rest } = options;
+  if (signal?.aborted) throw aborted();
+  const cancelLoad = new Int32Array(new SharedArrayBuffer(4));
+  const data: WorkerData = { path, options: rest, cancelLoad };
+  const worker = startWorker('generate/worker.js', data);
+  const cancel = () => Atomics.store(cancelLoad, 0, 1);
+  signal?.addEventListener('abort', cancel);
+  try {
+    const info = await new Promise<EngineInfo>((resolve, reject) => {
+      worker.on('message', (message: FromWorker) => {
+        if ('loading' in message) onProgress?.(message.loading);
+        else if ('ready' in message) resolve(message.ready);
+        else if ('error' in message) reject(receiveError(message.error));
+      });
+      worker.once('error', (cause) => reject(new KaiwenError('internal', `The engine failed to start: ${cause.message}`, { cause })));
+      worker.once('exit', () => reject(new KaiwenError('internal', 'The engine ended while it was loading.')));
+    });
+    worker.removeAllListeners();
+    return new EngineClient(worker, info);
+  } catch (error) {
+    await worker.terminate();
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', cancel);
+  }
+}
+
+interface Pending {
+  event(event: TokenEvent | DoneEvent): void;
+  result(result: Result): void;
+  fail(error: KaiwenError): void;
+}
+
+class EngineClient implements Engine {
+  private readonly pending = new Map<number, Pending>();
+  private nextId = 1;
+  private ended?: KaiwenError;
+
+  constructor(
+    private readonly worker: Worker,
+    readonly info: EngineInfo,
+  ) {
+    worker.on('message', (message: FromWorker) => this.receive(message));
+    worker.on('error', (cause) => this.end(new KaiwenError('internal', `The engine failed: ${cause.message}`, { cause })));
+    worker.on('exit', () => this.end(closed()));
+  }
+
+  async *generate(request: GenerateRequest, signal?: AbortSignal): AsyncGenerator<TokenEvent | DoneEvent> {
+    const queue: (TokenEvent | DoneEvent)[] = [];
+    let failure: KaiwenError | undefined;
+    let wake: () => void = () => {};
+    const id = this.ask(
+      { kind: 'generate', request },
+      {
+        event: (event) => {
+          queue.push(event);
+          wake();
+        },
+        result: () => {},
+        fail: (error) => {
+          failure = error;
+          wake();
+        },
+      },
+    );
+    const cancel = () => this.send({ id, cancel: true });
+    if (signal?.aborted) cancel();
+    signal?.addEventListener('abort', cancel);
+    try {
+      for (;;) {
+        const event = queue.shift();
+        if (event) {
+          yield event;
+          if (event.type === 'done') return;
+        } else if (failure) {
+          throw failure;
+        } else {
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+        }
+      }
+    } finally {
+      signal?.removeEventListener('abort', cancel);
+      // Still pending: the caller has left the loop early.
+      if (this.pending.delete(id)) cancel();
+    }
+  }
+
+  async logits(tokens: readonly number[], options: { chunk?: number; signal?: AbortSignal } = {}): Promise<Float32Array> {
+    return this.call({ kind: 'logits', tokens, chunk: options.chunk }, options.signal) as Promise<Float32Array>;
+  }
+
+  async score(tokens: readonly number[], signal?: AbortSignal): Promise<Float32Array> {
+    return this.call({ kind: 'score', tokens }, signal) as Promise<Float32Array>;
+  }
+
+  async embed(tokens: readonly number[], signal?: AbortSignal): Promise<Float32Array> {
+    return this.call({ kind: 'embed', tokens }, signal) as Promise<Float32Array>;
+  }
+
+  async bench(prompt: number, decode: number, repeat: number): Promise<{ prefillMs: number[]; decodeMs: number[] }> {
+    return this.call({ kind: 'bench', prompt, decode, repeat }) as Promise<{ prefillMs: number[]; decodeMs: number[] }>;
+  }
+
+  async close(): Promise<void> {
+    if (this.ended) return;
+    this.end(closed());
+    const exited = new Promise((resolve) => this.worker.once('exit', resolve));
+    this.worker.postMessage({ close: true } satisfies ToWorker);
+    await exited;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  private call(task: Task, signal?: AbortSignal): Promise<Result> {
+    if (signal?.aborted) return Promise.reject(aborted());
+    return new Promise((resolve, reject) => {
+      const id = this.ask(task, {
+        event: () => {},
+        result: (result) => {
+          signal?.removeEventListener('abort', cancel);
+          resolve(result);
+        },
+        fail: (error) => {
+          signal?.removeEventListener('abort', cancel);
+          reject(error);
+        },
+      });
+      const cancel = () => this.send({ id, cancel: true });
+      signal?.addEventListener('abort', cancel);
+    });
+  }
+
+  private ask(task: Task, pending: Pending): number {
+    if (this.ended) throw this.ended;
+    const id = this.nextId++;
+    this.pending.set(id, pending);
+    this.send({ id, task });
+    return id;
+  }
+
+  private send(message: ToWorker): void {
+    if (!this.ended) this.worker.postMessage(message);
+  }
+
+  private receive(message: FromWorker): void {
+    if (!('id' in message) || message.id === undefined) return;
+    const pending = this.pending.get(message.id);
+    if (!pending) return;
+    if ('event' in message) {
+      if (message.event.type === 'done') this.pending.delete(message.id);
+      pending.event(message.event);
+      return;
+    }
+    this.pending.delete(message.id);
+    if ('result' in message) pending.result(message.result);
+    else pending.fail(receiveError(message.error));
+  }
+
+  /** Nothing more will come: whoever waits is told why. */
+  private end(error: KaiwenError): void {
+    this.ended ??= error;
+    const waiting = [...this.pending.values()];
+    this.pending.clear();
+    for (const { fail } of waiting) fail(error);
+  }
+}
+
+function closed(): KaiwenError {
+  return new KaiwenError('closed', 'The model was closed.');
+}
+
+function aborted(): KaiwenError {
+  return new KaiwenError('aborted', 'Cancelled.');
+}

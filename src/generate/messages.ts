@@ -1,0 +1,51 @@
+/** What an engine's two sides say to each other: engine-client.ts asks, worker.ts answers. */
+import { type ErrorCode, KaiwenError } from '../errors.js';
+import type { EngineInfo, EngineOptions, GenerateRequest, LoadProgress, TokenEvent, DoneEvent } from './engine.js';
+
+export type WorkerOptions = Omit<EngineOptions, 'onProgress' | 'signal'>;
+
+export interface WorkerData {
+  path: string;
+  options: WorkerOptions;
+  /** Set to 1 to stop a load that is under way: the worker cannot read messages while it loads. */
+  cancelLoad: Int32Array;
+}
+
+export type Task =
+  | { kind: 'generate'; request: GenerateRequest }
+  | { kind: 'logits'; tokens: readonly number[]; chunk?: number }
+  | { kind: 'score'; tokens: readonly number[] }
+  | { kind: 'embed'; tokens: readonly number[] }
+  | { kind: 'bench'; prompt: number; decode: number; repeat: number };
+
+export type ToWorker = { id: number; task: Task } | { id: number; cancel: true } | { close: true };
+
+export type Result = Float32Array | { prefillMs: number[]; decodeMs: number[] };
+
+export type FromWorker =
+  | { loading: LoadProgress }
+  | { ready: EngineInfo }
+  | { id: number; event: TokenEvent | DoneEvent }
+  | { id: number; result: Result }
+  | { id?: number; error: SentError };
+
+/** Errors lose their class when they cross threads; this keeps what matters. */
+export interface SentError {
+  code: ErrorCode;
+  message: string;
+  remedy?: string;
+  stack?: string;
+}
+
+export function sendError(error: unknown): SentError {
+  if (error instanceof KaiwenError) {
+    const { code, message, remedy, stack } = error;
+    return { code, message, remedy, stack };
+  }
+  const { message, stack } = error instanceof Error ? error : new Error(String(error));
+  return { code: 'internal', message: `The engine failed: ${message}`, stack };
+}
+
+export function receiveError(sent: SentError): KaiwenError {
+  return new KaiwenError(sent.code, sent.message, { remedy: sent.remedy, cause: sent.stack });
+}

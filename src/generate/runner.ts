@@ -1,0 +1,326 @@
+/**
+ * The executor that runs a model: each operation of a block becomes a record in the arena's program, the team runs
+ * the program, the hidden state moves on to the next arena. Nothing is computed here; a forward pass of 28 layers
+ * costs this file about 400 records.
+ *
+ * Activations live in scratch that is taken back after each block. A tensor is never written twice, except the
+ * residual, which `linear` and `experts` add onto in place.
+ */
+import type { ModelDefinition } from '../models/model.js';
+import type { AttentionShape, DeltaShape, Ops } from '../models/ops.js';
+import { type Rope, ropeTables } from '../models/rope.js';
+import type { ConvState, DeltaState, KVCache } from '../models/state.js';
+import type { Experts, Linear, Norm, Vector, Weight } from '../models/weights.js';
+import type { Arena } from '../tensor/arena.js';
+import type { Simd } from '../tensor/kernels.js';
+import { attention, attentionWorkBytes } from '../tensor/ops/attention.js';
+import { conv } from '../tensor/ops/conv.js';
+import { deltaGates, deltaRule } from '../tensor/ops/delta.js';
+import { sigmoidGate, swiglu } from '../tensor/ops/elementwise.js';
+import { embed } from '../tensor/ops/embed.js';
+import { storeKV } from '../tensor/ops/kv.js';
+import { activationBits, type HeldType } from '../tensor/ops/layout.js';
+import { matmul, matmulExperts } from '../tensor/ops/matmul.js';
+import { combine, gather, route } from '../tensor/ops/moe.js';
+import { gatedNorm, rmsNorm } from '../tensor/ops/norm.js';
+import { quantize, quantizedBytes } from '../tensor/ops/quantize.js';
+import { rope as rotate } from '../tensor/ops/rope.js';
+import type { Sequence } from './sequence.js';
+import type { HeldWeight } from './weights.js';
+
+/** Runs an arena's program; when planning, only forgets it. */
+export interface Executor {
+  readonly simd: Simd;
+  run(arena: Arena): void;
+}
+
+/** Float32 [rows, columns], rows `stride` elements apart. */
+export class Tensor {
+  /** Addresses of quantised copies by their bits, made when a weight first asks for them. */
+  readonly quantized = new Map<8 | 16, number>();
+
+  constructor(
+    readonly pointer: number,
+    readonly rows: number,
+    readonly columns: number,
+    readonly stride = columns,
+    /** Where the columns are groups: elements from one group's start to the next. */
+    readonly period?: number,
+  ) {}
+}
+
+export class Runner implements Ops<Tensor> {
+  private arena: Arena;
+  private rows = 0;
+  private position = 0;
+  private tables = { cos: 0, sin: 0 };
+
+  /** `arenas[i]` holds block i; the last entry holds norm and head. */
+  constructor(
+    private readonly model: ModelDefinition,
+    private readonly arenas: readonly Arena[],
+    private readonly sequence: Sequence,
+    private readonly executor: Executor,
+  ) {
+    this.arena = arenas[0];
+  }
+
+  /**
+   * Computes `tokens` at the sequence's end and appends them to it; `length` is how long the sequence is known to
+   * become. `use` gets the hidden states [tokens, hidden] after the last block, valid until it returns.
+   */
+  forward<R>(tokens: readonly number[], length: number, use: (hidden: Tensor) => R): R {
+    const { hiddenSize, blocks, embedding } = this.model;
+    const marks = new Map<Arena, number>();
+    const enter = (arena: Arena): Tensor => {
+      if (!marks.has(arena)) marks.set(arena, arena.mark);
+      this.arena = arena;
+      this.tables = this.ropeTables(this.model.rope, length);
+      return this.tensor(hiddenSize);
+    };
+    this.rows = tokens.length;
+    this.position = this.sequence.position;
+    try {
+      let x = enter((embedding as HeldWeight).arena);
+      this.embed(tokens, embedding as HeldWeight, x);
+      for (let i = 0; i <= blocks.length; i++) {
+        if (this.arenas[i] !== this.arena) {
+          const from = this.arena;
+          this.executor.run(from);
+          const source = from.floats(x.pointer, tokens.length * hiddenSize);
+          x = enter(this.arenas[i]);
+          this.arena.write(x.pointer, source);
+        }
+        if (i === blocks.length) break;
+        const mark = this.arena.mark;
+        x = blocks[i].forward<Tensor>(this, x);
+        this.arena.release(mark);
+      }
+      this.executor.run(this.arena);
+      this.sequence.tokens.push(...tokens);
+      return use(x);
+    } finally {
+      for (const [arena, mark] of marks) arena.release(mark);
+    }
+  }
+
+  /** The last `rows` hidden states after the final norm, [rows, hidden]: a view, valid until the next call. */
+  normalized(hidden: Tensor, from: number, rows: number): Float32Array {
+    return this.head(hidden, from, rows, (x) => x);
+  }
+
+  /** Logits [rows, vocab] of the hidden states from row `from` on: a view, valid until the next call. */
+  logits(hidden: Tensor, from: number, rows: number): Float32Array {
+    return this.head(hidden, from, rows, (x) => this.linear(x, this.model.head));
+  }
+
+  private head(hidden: Tensor, from: number, rows: number, compute: (x: Tensor) => Tensor): Float32Array {
+    const mark = this.arena.mark;
+    this.rows = rows;
+    const x = new Tensor(hidden.pointer + 4 * from * hidden.stride, rows, hidden.columns);
+    const y = compute(this.rmsNorm(x, this.model.norm));
+    this.executor.run(this.arena);
+    this.arena.release(mark);
+    return this.arena.floats(y.pointer, rows * y.columns);
+  }
+
+  linear(x: Tensor, w: Linear, residual?: Tensor): Tensor {
+    const weight = w.weight as HeldWeight;
+    const y = residual ?? this.tensor(w.out);
+    matmul(this.arena.program, {
+      ...{ type: weight.type, weights: weight.pointer },
+      x: this.activations(x, weight.type),
+      ...{ bias: pointerOf(w.bias), y: y.pointer, tokens: x.rows, rows: w.out, cols: w.in },
+      accumulate: residual !== undefined,
+    });
+    // Same memory, new values: copies quantised from the old ones must not be found again.
+    return residual ? new Tensor(y.pointer, y.rows, y.columns) : y;
+  }
+
+  rmsNorm(x: Tensor, w: Norm, heads = 1): Tensor {
+    const y = this.tensor(x.columns);
+    const cols = x.columns / heads;
+    rmsNorm(this.arena.program, {
+      ...{ x: x.pointer, weight: pointerOf(w.weight), y: y.pointer, rows: x.rows, groups: heads, cols },
+      ...{ xStride: x.stride, xGroupStride: x.period ?? cols, eps: w.eps, weightOffset: w.offset },
+    });
+    return y;
+  }
+
+  slice(x: Tensor, from: number, columns: number, period?: number): Tensor {
+    const groups = period === undefined ? 1 : x.columns / period;
+    return new Tensor(x.pointer + 4 * from, x.rows, groups * columns, x.stride, period);
+  }
+
+  rope(x: Tensor, heads: number, headDim: number, rope: Rope): Tensor {
+    const y = this.tensor(x.columns);
+    rotate(this.arena.program, {
+      ...{ x: x.pointer, y: y.pointer, cos: this.tables.cos, sin: this.tables.sin },
+      ...{ tokens: x.rows, heads, headDim, rotaryDim: rope.rotaryDim, interleaved: rope.interleaved },
+      ...{ tokenStride: x.stride, headStride: x.period ?? headDim },
+    });
+    return y;
+  }
+
+  attention(q: Tensor, k: Tensor, v: Tensor, cache: KVCache, shape: AttentionShape): Tensor {
+    const { program } = this.arena;
+    const { heads, kvHeads, headDim, scale } = shape;
+    const { type, capacity } = this.sequence;
+    const place = this.sequence.at(cache);
+    const values = place.pointer + place.bytes / 2;
+    const at = { type, tokens: q.rows, headDim, position: this.position, capacity };
+    storeKV(program, { ...at, src: k.pointer, srcStride: k.stride, dst: place.pointer, part: 'keys', heads: kvHeads });
+    storeKV(program, { ...at, src: v.pointer, srcStride: v.stride, dst: values, part: 'values', heads: kvHeads });
+    const out = this.tensor(heads * headDim);
+    attention(program, {
+      ...{ ...at, q: q.pointer, qStride: q.stride, keys: place.pointer, values, out: out.pointer, heads, kvHeads, scale },
+      work: this.arena.alloc(attentionWorkBytes(heads, headDim, capacity)),
+      qScale: shape.queryScale ? this.queryScales(q.rows, shape.queryScale) : 0,
+    });
+    return out;
+  }
+
+  swiglu(gate: Tensor, up: Tensor): Tensor {
+    const y = this.tensor(gate.columns, gate.rows);
+    swiglu(this.arena.program, {
+      ...{ gate: gate.pointer, up: up.pointer, y: y.pointer, tokens: gate.rows, n: gate.columns },
+      ...{ gateStride: gate.stride, upStride: up.stride },
+    });
+    return y;
+  }
+
+  sigmoidGate(x: Tensor, gate: Tensor): Tensor {
+    const y = this.tensor(x.columns);
+    const { period = gate.columns } = gate;
+    const groups = Math.round(gate.stride / period);
+    sigmoidGate(this.arena.program, {
+      ...{ x: x.pointer, gate: gate.pointer, y: y.pointer, rows: x.rows, cols: x.columns / groups, groups },
+      ...{ xStride: x.stride, gateStride: gate.stride, gateGroupStride: period },
+    });
+    return y;
+  }
+
+  conv(x: Tensor, weight: Vector, state: ConvState): Tensor {
+    const y = this.tensor(x.columns);
+    conv(this.arena.program, {
+      ...{ x: x.pointer, xStride: x.stride, state: this.sequence.at(state).pointer, weight: pointerOf(weight) },
+      ...{ y: y.pointer, tokens: x.rows, channels: state.channels, kernel: state.kernel },
+    });
+    return y;
+  }
+
+  deltaRule(
+    qkv: Tensor,
+    a: Tensor,
+    b: Tensor,
+    w: { aLog: Vector; dtBias: Vector },
+    state: DeltaState,
+    shape: DeltaShape,
+  ): Tensor {
+    const { program } = this.arena;
+    const { keyHeads, valueHeads, keyDim, valueDim } = shape;
+    const tokens = qkv.rows;
+    const g = this.tensor(valueHeads).pointer;
+    const beta = this.tensor(valueHeads).pointer;
+    const gates = { a: a.pointer, b: b.pointer, aLog: pointerOf(w.aLog), dtBias: pointerOf(w.dtBias) };
+    deltaGates(program, { ...gates, g, beta, tokens, heads: valueHeads });
+    const out = this.tensor(valueHeads * valueDim);
+    const keyBytes = 4 * keyHeads * keyDim;
+    deltaRule(program, {
+      ...{ ...shape, q: qkv.pointer, k: qkv.pointer + keyBytes, v: qkv.pointer + 2 * keyBytes, g, beta, tokens },
+      ...{ qStride: qkv.stride, kStride: qkv.stride, vStride: qkv.stride },
+      ...{ state: this.sequence.at(state).pointer, out: out.pointer },
+    });
+    return out;
+  }
+
+  gatedNorm(x: Tensor, gate: Tensor, w: Norm, heads: number): Tensor {
+    const y = this.tensor(x.columns);
+    gatedNorm(this.arena.program, {
+      ...{ x: x.pointer, gate: gate.pointer, weight: pointerOf(w.weight), y: y.pointer, rows: x.rows, groups: heads },
+      ...{ cols: x.columns / heads, xStride: x.stride, gateStride: gate.stride, eps: w.eps },
+    });
+    return y;
+  }
+
+  experts(x: Tensor, w: Experts, residual: Tensor): Tensor {
+    const { program } = this.arena;
+    const { count, topK, hidden, intermediate } = w;
+    const tokens = x.rows;
+    const assigned = tokens * topK;
+    const ids = this.arena.alloc(4 * assigned);
+    const weights = this.arena.alloc(4 * assigned);
+    const logits = this.linear(x, w.router).pointer;
+    route(program, { logits, tokens, experts: count, topK, normalize: w.normalize, ids, weights });
+
+    const sorted = this.tensor(hidden, assigned);
+    const offsets = this.arena.alloc(4 * (count + 1));
+    const order = this.arena.alloc(4 * assigned);
+    const inverse = this.arena.alloc(4 * assigned);
+    const routing = { ids, tokens, topK, experts: count, offsets, order, inverse };
+    gather(program, { ...routing, x: x.pointer, xStride: x.stride, xs: sorted.pointer, cols: hidden });
+
+    const project = (from: Tensor, weight: Weight, rows: number): Tensor => {
+      const held = weight as HeldWeight;
+      const y = this.tensor(rows, assigned);
+      matmulExperts(program, {
+        ...{ type: held.type, weights: held.pointer, expertStride: held.stride, experts: count, offsets },
+        ...{ x: this.activations(from, held.type), y: y.pointer, maxTokens: assigned, rows, cols: from.columns },
+      });
+      return y;
+    };
+    const inner = this.swiglu(project(sorted, w.gate, intermediate), project(sorted, w.up, intermediate));
+    const y = project(inner, w.down, hidden);
+    combine(program, { y: y.pointer, inverse, weights, out: residual.pointer, tokens, topK, cols: hidden, accumulate: true });
+    return new Tensor(residual.pointer, residual.rows, residual.columns);
+  }
+
+  private embed(tokens: readonly number[], table: HeldWeight, x: Tensor): void {
+    const ids = this.arena.alloc(4 * tokens.length);
+    this.arena.write(ids, Int32Array.from(tokens));
+    embed(this.arena.program, {
+      ...{ type: table.type, table: table.pointer, ids, out: x.pointer },
+      ...{ tokens: tokens.length, rows: table.rows, cols: table.columns },
+    });
+  }
+
+  /** x as the kernel of a weight type reads it: itself, or quantised once for all who ask. */
+  private activations(x: Tensor, type: HeldType): number {
+    const bits = activationBits(type, this.executor.simd);
+    if (bits === 0) return x.pointer;
+    let out = x.quantized.get(bits);
+    if (out === undefined) {
+      out = this.arena.alloc(quantizedBytes(x.rows, x.columns, bits));
+      quantize(this.arena.program, { x: x.pointer, out, tokens: x.rows, cols: x.columns, bits });
+      x.quantized.set(bits, out);
+    }
+    return out;
+  }
+
+  private ropeTables(rope: Rope, length: number): { cos: number; sin: number } {
+    const size = (this.rows * rope.rotaryDim) / 2;
+    const cos = new Float32Array(size);
+    const sin = new Float32Array(size);
+    ropeTables(rope, this.position, this.rows, length, cos, sin);
+    const place = (table: Float32Array) => {
+      const pointer = this.arena.alloc(table.byteLength);
+      this.arena.write(pointer, table);
+      return pointer;
+    };
+    return { cos: place(cos), sin: place(sin) };
+  }
+
+  private queryScales(rows: number, scale: (position: number) => number): number {
+    const pointer = this.arena.alloc(4 * rows);
+    this.arena.write(pointer, Float32Array.from({ length: rows }, (_, i) => scale(this.position + i)));
+    return pointer;
+  }
+
+  private tensor(columns: number, rows = this.rows): Tensor {
+    return new Tensor(this.arena.alloc(4 * rows * columns), rows, columns);
+  }
+}
+
+function pointerOf(vector: Vector | undefined): number {
+  return vector ? (vector as HeldWeight).pointer : 0;
+}
