@@ -153,28 +153,33 @@ class ByteBuilder {
   }
 
   u8(value: number): void {
-    this.#view.setUint8(this.#grow(1), value);
+    const at = this.#grow(1);
+    this.#view.setUint8(at, value);
   }
 
   u32(value: number): void {
-    this.#view.setUint32(this.#grow(4), value, true);
+    const at = this.#grow(4);
+    this.#view.setUint32(at, value, true);
   }
 
   u64(value: number): void {
-    this.#view.setBigUint64(this.#grow(8), BigInt(value), true);
+    const at = this.#grow(8);
+    this.#view.setBigUint64(at, BigInt(value), true);
   }
 
   f32(value: number): void {
-    this.#view.setFloat32(this.#grow(4), value, true);
+    const at = this.#grow(4);
+    this.#view.setFloat32(at, value, true);
   }
 
   string(text: string): void {
     const encoded = new TextEncoder().encode(text);
     this.u64(encoded.length);
-    this.#bytes.set(encoded, this.#grow(encoded.length));
+    const at = this.#grow(encoded.length);
+    this.#bytes.set(encoded, at);
   }
 
-  /** Makes room; returns where it starts. */
+  /** Makes room and returns where it starts. Replaces the buffer: take the view after calling this. */
   #grow(bytes: number): number {
     const start = this.#length;
     this.#length += bytes;

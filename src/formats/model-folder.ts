@@ -1,0 +1,122 @@
+/**
+ * The small files of a Hugging Face folder: copied from the folder that the model came from, or rebuilt from the
+ * metadata of a GGUF file.
+ */
+import { copyFile, readdir, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { DType } from '../tensor/dtype.js';
+import { definitionFromGguf, TOKEN_TYPE } from '../tokenizer/from-gguf.js';
+import type { Checkpoint, JsonObject } from './checkpoint.js';
+
+const COPIED =
+  /^(?:tokenizer\.json|tokenizer_config\.json|vocab\.json|merges\.txt|special_tokens_map\.json|added_tokens\.json|generation_config\.json|chat_template\.(?:jinja|json)|.*\.tiktoken|README\.md|(?:LICEN[CS]E|NOTICE).*)$/;
+
+/** PyTorch's names of the types. */
+const TORCH_TYPES: Partial<Record<DType, string>> = { f32: 'float32', f16: 'float16', bf16: 'bfloat16' };
+
+/** Writes config.json and what belongs to the tokenizer and the licence into `folder`. `config` is the model's own. */
+export async function writeModelFiles(
+  folder: string,
+  checkpoint: Checkpoint,
+  config: JsonObject,
+  dtype: DType,
+): Promise<void> {
+  const { kaiwen_rope_interleaved: _, kaiwen_value_heads_tiled: __, ...fields } = config;
+  const ids: JsonObject = {};
+  for (const key of ['bos_token_id', 'eos_token_id', 'pad_token_id']) {
+    const value = checkpoint.generationConfig[key];
+    if (value !== undefined && fields[key] === undefined) ids[key] = value;
+  }
+  await writeJson(folder, 'config.json', { ...fields, ...ids, torch_dtype: TORCH_TYPES[dtype]! });
+  if (checkpoint.format === 'safetensors') {
+    const path = checkpoint.path;
+    const source = (await stat(path)).isDirectory() ? path : dirname(path);
+    for (const name of await readdir(source)) {
+      if (COPIED.test(name)) await copyFile(join(source, name), join(folder, name));
+    }
+    return;
+  }
+  if (Object.keys(checkpoint.generationConfig).length > 0) {
+    await writeJson(folder, 'generation_config.json', checkpoint.generationConfig);
+  }
+  if (checkpoint.licence) await writeFile(join(folder, 'README.md'), `---\nlicense: ${checkpoint.licence}\n---\n`);
+  if (checkpoint.tokenizer?.kind === 'gguf') {
+    const { metadata } = checkpoint.tokenizer;
+    await writeFile(join(folder, 'tokenizer.json'), tokenizerJson(metadata));
+    await writeJson(folder, 'tokenizer_config.json', tokenizerConfig(checkpoint, metadata));
+  } else if (checkpoint.chatTemplate) {
+    await writeFile(join(folder, 'chat_template.jinja'), checkpoint.chatTemplate);
+  }
+}
+
+function tokenizerJson(metadata: Readonly<Record<string, unknown>>): string {
+  const definition = definitionFromGguf(metadata);
+  const tokens = metadata['tokenizer.ggml.tokens'] as string[];
+  const types = (metadata['tokenizer.ggml.token_type'] ?? []) as number[];
+  const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: false, use_regex: false };
+  const vocab: Record<string, number> = Object.create(null);
+  tokens.forEach((token, id) => {
+    if ((types[id] ?? TOKEN_TYPE.normal) === TOKEN_TYPE.normal) vocab[token] = id;
+  });
+  return JSON.stringify({
+    version: '1.0',
+    truncation: null,
+    padding: null,
+    added_tokens: definition.added.map(({ id, content, special }) => ({
+      id,
+      content,
+      single_word: false,
+      lstrip: false,
+      rstrip: false,
+      normalized: false,
+      special,
+    })),
+    normalizer: definition.nfc ? { type: 'NFC' } : null,
+    pre_tokenizer: {
+      type: 'Sequence',
+      pretokenizers: [
+        ...definition.patterns.map((Regex) => ({
+          type: 'Split',
+          pattern: { Regex },
+          behavior: 'Isolated',
+          invert: false,
+        })),
+        byteLevel,
+      ],
+    },
+    post_processor: byteLevel,
+    decoder: byteLevel,
+    model: {
+      type: 'BPE',
+      dropout: null,
+      unk_token: null,
+      continuing_subword_prefix: '',
+      end_of_word_suffix: '',
+      fuse_unk: false,
+      byte_fallback: false,
+      ignore_merges: definition.whole !== undefined,
+      vocab,
+      merges: metadata['tokenizer.ggml.merges'],
+    },
+  });
+}
+
+function tokenizerConfig({ chatTemplate }: Checkpoint, metadata: Readonly<Record<string, unknown>>): JsonObject {
+  const { addBos } = definitionFromGguf(metadata);
+  const tokens = metadata['tokenizer.ggml.tokens'] as string[];
+  const config: JsonObject = { tokenizer_class: 'PreTrainedTokenizerFast', add_bos_token: addBos };
+  for (const [field, key] of [
+    ['bos_token', 'bos'],
+    ['eos_token', 'eos'],
+    ['pad_token', 'padding'],
+  ]) {
+    const id = metadata[`tokenizer.ggml.${key}_token_id`];
+    if (typeof id === 'number' && tokens[id] !== undefined) config[field] = tokens[id];
+  }
+  if (chatTemplate) config.chat_template = chatTemplate;
+  return config;
+}
+
+async function writeJson(folder: string, name: string, value: JsonObject): Promise<void> {
+  await writeFile(join(folder, name), `${JSON.stringify(value, null, 2)}\n`);
+}
