@@ -1,7 +1,7 @@
 /** `kaiwen bench`: tokens a second of prefill and decoding, and how much of the machine's memory bandwidth decoding uses. */
 import { Command } from 'commander';
 import { KaiwenError } from '../errors.js';
-import { addEngineOptions, type EngineFlags, engineFrom, loadModel, wholeNumber } from './options.js';
+import { addEngineOptions, type EngineFlags, engineFrom, loadEngine, wholeNumber } from './options.js';
 import { formatBytes, formatCount } from './terminal.js';
 
 interface Flags extends EngineFlags {
@@ -42,18 +42,17 @@ Examples:
 
 async function bench(path: string, flags: Flags): Promise<void> {
   const needed = flags.prompt + flags.decode;
-  const options = engineFrom(flags);
-  await using model = await loadModel(path, options);
-  const { info } = model;
+  await using engine = await loadEngine(path, engineFrom(flags));
+  const { info } = engine;
   if (needed > info.context) {
     throw new KaiwenError('usage', `${needed} tokens do not fit the context of ${info.context}.`, {
       remedy: 'Give a smaller --prompt or --decode, or a larger --context.',
     });
   }
-  const { prefillMs, decodeMs } = await model.engine.bench(flags.prompt, flags.decode, flags.repeat);
+  const { prefillMs, decodeMs } = await engine.bench(flags.prompt, flags.decode, flags.repeat);
   const prefill = rate(flags.prompt, prefillMs);
   const decode = rate(flags.decode, decodeMs);
-  await model.close();
+  await engine.close();
   const { measureBandwidth } = await import('../tensor/bandwidth.js');
   const bandwidth = await measureBandwidth(info.threads);
   const bytesPerSecond = info.bytesPerToken * decode.median;
@@ -63,7 +62,7 @@ async function bench(path: string, flags: Flags): Promise<void> {
     const { prompt, decode: decoded, repeat } = flags;
     console.log(
       JSON.stringify({
-        model: model.name,
+        model: path,
         ...{ architecture, parameters, threads, simd, kv, context, weightBytes, bytesPerToken, loadMs },
         ...{ promptTokens: prompt, decodeTokens: decoded, repeat },
         prefillTokensPerSecond: prefill,
@@ -74,7 +73,7 @@ async function bench(path: string, flags: Flags): Promise<void> {
     return;
   }
   const size = `${formatCount(info.parameters)} parameters, ${formatBytes(info.weightBytes)} of weights`;
-  console.log(`${model.name}: ${info.architecture}, ${size}; ${info.threads} threads, ${info.simd} SIMD`);
+  console.log(`${path}: ${info.architecture}, ${size}; ${info.threads} threads, ${info.simd} SIMD`);
   console.log(`prefill  ${rateLine(prefill)}   (${flags.prompt} tokens)`);
   console.log(`decode   ${rateLine(decode)}   (${flags.decode} tokens)`);
   const percent = `${(share * 100).toFixed(0)} % of this machine's ${(bandwidth / 1e9).toFixed(1)} GB/s`;

@@ -6,7 +6,7 @@ import { Command } from 'commander';
 import { KaiwenError } from '../errors.js';
 import { encodeHeader } from '../formats/safetensors-writer.js';
 import { checkFileTarget, readText, writeWhole } from './files.js';
-import { addEngineOptions, type EngineFlags, engineFrom, loadModel, wholeNumber } from './options.js';
+import { addEngineOptions, type EngineFlags, engineFrom, loadEngine, wholeNumber } from './options.js';
 import { parseNumber } from './settings.js';
 
 interface Flags extends EngineFlags {
@@ -40,8 +40,8 @@ Examples:
 async function logits(path: string, flags: Flags): Promise<void> {
   const ids = await readIds(flags);
   await checkFileTarget(flags.out);
-  await using model = await loadModel(path, engineFrom(flags));
-  const { vocabSize, context } = model.info;
+  await using engine = await loadEngine(path, engineFrom(flags));
+  const { vocabSize, context } = engine.info;
   for (const id of ids) {
     if (id >= vocabSize) {
       throw new KaiwenError('bad_input', `Token id ${id} is outside the vocabulary of ${vocabSize}.`, {
@@ -54,7 +54,7 @@ async function logits(path: string, flags: Flags): Promise<void> {
       remedy: 'Give fewer ids or a larger --context.',
     });
   }
-  const values = await model.engine.logits(ids, { chunk: flags.chunk });
+  const values = await engine.logits(ids, { chunk: flags.chunk });
   const header = encodeHeader([{ name: 'logits', dtype: 'f32', shape: [ids.length, vocabSize] }]);
   await writeWhole(flags.out, [header, new Uint8Array(values.buffer, values.byteOffset, values.byteLength)]);
 }

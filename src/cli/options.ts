@@ -1,7 +1,7 @@
 /** Options that commands share, with their validation, and loading a model under a progress bar. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Model } from '../generate/api.js';
-import type { EngineOptions } from '../generate/engine.js';
+import type { Engine, EngineOptions } from '../generate/engine.js';
 import { parseNumber, parseSetting, SETTINGS, type SettingKey, type SettingValues } from './settings.js';
 import { startProgress } from './terminal.js';
 
@@ -71,6 +71,20 @@ function collect(text: string, before: string[] = []): string[] {
 /** Loads a model, with a progress bar on a terminal if it takes a while. The caller closes it. */
 export async function loadModel(path: string, options: EngineOptions = {}): Promise<Model> {
   const { load } = await import('../generate/load.js');
+  return withProgress(path, options, load);
+}
+
+/** The same without tokenizer and chat template: token ids in, numbers out. */
+export async function loadEngine(path: string, options: EngineOptions = {}): Promise<Engine> {
+  const { startEngine } = await import('../generate/engine-client.js');
+  return withProgress(path, options, startEngine);
+}
+
+async function withProgress<T>(
+  path: string,
+  options: EngineOptions,
+  load: (path: string, options: EngineOptions) => Promise<T>,
+): Promise<T> {
   const progress = startProgress(`loading ${path}`);
   try {
     return await load(path, {

@@ -54,7 +54,8 @@ Examples:
 }
 
 async function perplexity(path: string, flags: Flags): Promise<void> {
-  const source = await readText(flags.file, MAX_FILE_BYTES);
+  const text = await readText(flags.file, MAX_FILE_BYTES);
+  const documents = flags.file.endsWith('.jsonl') ? parseDocuments(text, flags.file) : undefined;
   await using model = await loadModel(path, engineFrom(flags));
   const context = model.info.context;
   if (flags.length !== undefined && flags.length > context) {
@@ -63,9 +64,9 @@ async function perplexity(path: string, flags: Flags): Promise<void> {
     });
   }
   const length = flags.length ?? context;
-  const pieces = flags.file.endsWith('.jsonl')
-    ? documentPieces(parseDocuments(source, flags.file), model.tokenizer, length)
-    : textPieces(source, model.tokenizer, length);
+  const pieces = documents
+    ? documentPieces(documents, model.tokenizer, length)
+    : textPieces(text, model.tokenizer, length);
   const result = await scorePieces(model.engine, pieces, flags.file);
   if (flags.json) {
     console.log(JSON.stringify({ model: model.name, file: flags.file, length, ...result }));
