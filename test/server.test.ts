@@ -1,62 +1,45 @@
 import { connect } from 'node:net';
 import fc from 'fast-check';
 import OpenAI from 'openai';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { KaiwenError } from '../src/errors.js';
-import type { ChatMessage, ChatOptions, Model, TextEvent } from '../src/generate/api.js';
+import { TextModel } from '../src/generate/model.js';
 import { createApp } from '../src/server/app.js';
 import { listen, type RunningServer } from '../src/server/listen.js';
+import { CHATML } from '../src/tokenizer/chat-template.js';
+import { ByteTokenizer, type Script, ScriptedEngine } from './scripted-engine.js';
 
-type Script = (prompt: string, options: ChatOptions, messages: readonly ChatMessage[]) => AsyncIterable<TextEvent>;
+const tokenizer = new ByteTokenizer();
+const say = (text: string): number[] => tokenizer.encode(text, { control: true });
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** What the model does in the next call, and what the last one was given. */
-let script: Script;
-let last: { options: ChatOptions; messages: readonly ChatMessage[]; prompt: string | readonly number[] };
-
-const stats = { promptTokens: 7, cachedTokens: 3, completionTokens: 2, prefillMs: 1, decodeMs: 1 };
-
-function logprob(token: string) {
-  const bytes = [...new TextEncoder().encode(token)];
-  const other = { id: 9, token: 'no', bytes: [110, 111], logprob: Number.NEGATIVE_INFINITY };
-  return { id: 5, token, bytes, logprob: -0.5, top: [{ id: 5, token, bytes, logprob: -0.5 }, other] };
-}
-
-/** "Hello" and " you", with the log-probabilities that were asked for. */
-async function* hello(_prompt: string, options: ChatOptions): AsyncGenerator<TextEvent> {
-  for (const text of ['Hello', ' you'])
-    yield { type: 'text', text, ...(options.logprobs === undefined ? {} : { logprobs: [logprob(text)] }) };
-  yield { type: 'done', reason: 'stop', stats };
-}
-
-/** Answers nothing until it is told to stop, and says when that was. */
-function endless() {
-  let aborted: () => void;
-  const stopped = new Promise<void>((resolve) => {
-    aborted = resolve;
-  });
-  const run: Script = async function* (_prompt, { signal }) {
-    yield { type: 'text', text: 'on' };
-    await new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve(), { once: true }));
-    aborted();
-    yield { type: 'done', reason: 'aborted', stats };
-  };
-  return { run, stopped };
-}
-
-const model = {
+const hello: Script = () => say('Hello you<|im_end|>');
+/** Speaks until it is told to stop. */
+const endless: Script = async function* () {
+  for (;;) {
+    yield 97;
+    await sleep(5);
+  }
+};
+/** What the engine says to the next requests. */
+let script: Script = hello;
+const engine = new ScriptedEngine((request) => script(request));
+const thinking =
+  "{% if enable_thinking is defined and not enable_thinking %}{{ '<think>\\n\\n</think>\\n\\n' }}{% endif %}";
+const model = new TextModel({
   name: 'tiny',
-  info: { context: 512, vocabSize: 1000, notices: [] },
-  canThink: true,
-  generate(prompt: string | readonly number[], options: ChatOptions = {}) {
-    last = { options, messages: [], prompt };
-    return script(String(prompt), options, []);
-  },
-  chat(messages: readonly ChatMessage[], options: ChatOptions = {}) {
-    last = { options, messages, prompt: '' };
-    return script('', options, messages);
-  },
-  detokenize: (ids: Iterable<number>) => [...ids].map((id) => `<${id}>`).join(''),
-} as unknown as Model;
+  path: 'tiny',
+  engine,
+  tokenizer,
+  chatTemplate: CHATML + thinking,
+  generationConfig: {},
+  config: {},
+});
+/** What the engine was asked last, its prompt as text. */
+function lastRequest() {
+  const request = engine.requests[engine.requests.length - 1];
+  return { ...request, prompt: tokenizer.decode(request.tokens, { control: true }) };
+}
 
 let server: RunningServer;
 let openai: OpenAI;
@@ -107,12 +90,9 @@ describe('the openai client', () => {
         finish_reason: 'stop',
       },
     ]);
-    expect(answer.usage).toEqual({
-      prompt_tokens: 7,
-      completion_tokens: 2,
-      total_tokens: 9,
-      prompt_tokens_details: { cached_tokens: 3 },
-    });
+    expect(answer.usage).toMatchObject({ prompt_tokens: 21, completion_tokens: 9, total_tokens: 30 });
+    const again = await openai.chat.completions.create({ model: 'tiny', messages });
+    expect(again.usage?.prompt_tokens_details).toEqual({ cached_tokens: 20 });
   });
 
   it('gets the same answer as a stream, usage last', async () => {
@@ -120,80 +100,76 @@ describe('the openai client', () => {
     const chunks = await collect(await openai.chat.completions.create(request));
     expect(chunks[0].choices[0].delta).toEqual({ role: 'assistant', content: '' });
     expect(chunks.map(({ choices }) => choices[0]?.delta.content ?? '').join('')).toBe('Hello you');
-    expect(chunks.map(({ choices }) => choices[0]?.finish_reason ?? null)).toEqual([null, null, null, 'stop', null]);
+    expect(chunks.map(({ choices }) => choices[0]?.finish_reason ?? null).slice(-3)).toEqual([null, 'stop', null]);
     expect(new Set(chunks.map(({ id }) => id)).size).toBe(1);
-    expect(chunks.at(-1)).toMatchObject({ choices: [], usage: { prompt_tokens: 7, total_tokens: 9 } });
+    expect(chunks.at(-1)).toMatchObject({ choices: [], usage: { prompt_tokens: 21, total_tokens: 30 } });
     expect(chunks[0].usage).toBeNull();
   });
 
   it('gets several answers, whose prompt counts once and whose seeds differ', async () => {
-    const seeds: unknown[] = [];
-    script = (prompt, options) => {
-      seeds.push(options.seed);
-      return hello(prompt, options);
-    };
+    const before = engine.requests.length;
     const answer = await openai.chat.completions.create({ model: 'tiny', messages, n: 3, seed: -1 });
     expect(answer.choices.map(({ index }) => index)).toEqual([0, 1, 2]);
-    expect(answer.usage).toMatchObject({ prompt_tokens: 7, completion_tokens: 6, total_tokens: 13 });
-    expect(seeds).toEqual([4294967295, 0, 1]);
+    expect(answer.usage).toMatchObject({ prompt_tokens: 21, completion_tokens: 27, total_tokens: 48 });
+    expect(engine.requests.slice(before).map(({ sampling }) => sampling.seed)).toEqual([4294967295, 0, 1]);
   });
 
   it('gets log-probabilities', async () => {
-    const answer = await openai.chat.completions.create({ model: 'tiny', messages, logprobs: true, top_logprobs: 2 });
-    expect(last.options.logprobs).toBe(2);
-    expect(answer.choices[0].logprobs?.content?.map(({ token }) => token)).toEqual(['Hello', ' you']);
-    expect(answer.choices[0].logprobs?.content?.[0].top_logprobs[1]).toEqual({
-      token: 'no',
-      logprob: -9999,
-      bytes: [110, 111],
-    });
-    const text = await openai.completions.create({ model: 'tiny', prompt: 'a', logprobs: 2 });
+    script = () => say('Hé<|im_end|>');
+    const answer = await openai.chat.completions.create({ model: 'tiny', messages, logprobs: true, top_logprobs: 1 });
+    const entries = answer.choices[0].logprobs?.content ?? [];
+    expect(entries.map(({ bytes }) => bytes)).toEqual([[72], [0xc3], [0xa9]]);
+    const token = { token: 'H', logprob: -0.5, bytes: [72] };
+    expect(entries[0]).toEqual({ ...token, top_logprobs: [token] });
+    script = hello;
+    const text = await openai.completions.create({ model: 'tiny', prompt: 'a', logprobs: 1, max_tokens: 2 });
     expect(text.choices[0].logprobs).toEqual({
-      tokens: ['Hello', ' you'],
+      tokens: ['H', 'e'],
       token_logprobs: [-0.5, -0.5],
-      top_logprobs: [
-        { Hello: -0.5, no: -9999 },
-        { ' you': -0.5, no: -9999 },
-      ],
-      text_offset: [0, 5],
+      top_logprobs: [{ H: -0.5 }, { e: -0.5 }],
+      text_offset: [0, 1],
     });
     const stream = await openai.completions.create({ model: 'tiny', prompt: 'a', logprobs: 0, stream: true });
     const offsets = (await collect(stream)).flatMap(({ choices }) => choices[0].logprobs?.text_offset ?? []);
-    expect(offsets).toEqual([0, 5]);
+    expect(offsets).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
   });
 
   it('gets thinking apart from the answer', async () => {
-    script = async function* () {
-      yield { type: 'thinking', text: 'Hm' };
-      yield { type: 'text', text: 'Yes' };
-      yield { type: 'done', reason: 'repetition', stats };
-    };
+    script = () => say('<think>\nHm\n</think>\n\nYes<|im_end|>');
     const answer = await openai.chat.completions.create({ model: 'tiny', messages });
-    expect(answer.choices[0]).toMatchObject({
-      message: { content: 'Yes', reasoning_content: 'Hm' },
-      finish_reason: 'repetition',
-    });
+    expect(answer.choices[0].message).toMatchObject({ content: 'Yes', reasoning_content: 'Hm' });
     const chunks = await collect(await openai.chat.completions.create({ model: 'tiny', messages, stream: true }));
-    expect(chunks.slice(0, 3).map(({ choices }) => choices[0].delta)).toEqual([
-      { role: 'assistant', content: '' },
-      { reasoning_content: 'Hm' },
-      { content: 'Yes' },
-    ]);
+    const deltas = chunks.map(({ choices }) => choices[0].delta as { content?: string; reasoning_content?: string });
+    expect(deltas.map(({ reasoning_content }) => reasoning_content ?? '').join('')).toBe('Hm');
+    expect(deltas.map(({ content }) => content ?? '').join('')).toBe('Yes');
+  });
+
+  it('learns why an answer ended', async () => {
+    const reason = async (fields: object) =>
+      (await openai.chat.completions.create({ model: 'tiny', messages, ...fields })).choices[0];
+    expect(await reason({ max_tokens: 3 })).toMatchObject({ message: { content: 'Hel' }, finish_reason: 'length' });
+    expect(await reason({ stop: ['lo', 'x'] })).toMatchObject({ message: { content: 'Hel' }, finish_reason: 'stop' });
+    const stats = { promptTokens: 1, cachedTokens: 0, completionTokens: 0, prefillMs: 0, decodeMs: 0 };
+    vi.spyOn(engine, 'generate').mockImplementationOnce(async function* () {
+      yield { type: 'done', reason: 'repetition', stats };
+    });
+    expect(await reason({})).toMatchObject({ finish_reason: 'repetition' });
   });
 
   it('continues text: several prompts, token ids, echo', async () => {
     const answer = await openai.completions.create({ model: 'tiny', prompt: ['a', 'b'], n: 2, echo: true });
     expect(answer.choices.map(({ text }) => text)).toEqual(['aHello you', 'aHello you', 'bHello you', 'bHello you']);
-    expect(answer.usage).toMatchObject({ prompt_tokens: 14, completion_tokens: 8 });
-    expect(last.options.maxTokens).toBe(16);
-    const stream = await openai.completions.create({ model: 'tiny', prompt: [1, 2], echo: true, stream: true });
-    expect((await collect(stream)).map(({ choices }) => choices[0].text)).toEqual(['<1><2>', 'Hello', ' you', '']);
-    expect(last.prompt).toEqual([1, 2]);
+    expect(answer.usage).toMatchObject({ prompt_tokens: 2, completion_tokens: 36 });
+    expect(lastRequest().maxTokens).toBe(16);
+    const stream = await openai.completions.create({ model: 'tiny', prompt: [65, 66], echo: true, stream: true });
+    const texts = (await collect(stream)).map(({ choices }) => choices[0].text);
+    expect([texts[0], texts.join('')]).toEqual(['AB', 'ABHello you']);
+    expect(lastRequest().tokens).toEqual([65, 66]);
   });
 
   it('receives an error in the middle of a stream', async () => {
-    script = async function* () {
-      yield { type: 'text', text: 'Hel' };
+    script = function* () {
+      yield* say('Hel');
       throw new KaiwenError('internal', 'secret detail');
     };
     const stream = await openai.chat.completions.create({ model: 'tiny', messages, stream: true });
@@ -207,22 +183,22 @@ describe('the openai client', () => {
   });
 
   it('stops the model when it goes away', async () => {
-    const { run, stopped } = endless();
-    script = run;
+    script = endless;
+    const before = engine.cancelled;
     const stream = await openai.chat.completions.create({ model: 'tiny', messages, stream: true });
     for await (const _ of stream) break;
-    await stopped;
+    await vi.waitFor(() => expect(engine.cancelled).toBe(before + 1));
   });
 });
 
 it('stops the model when a client that waits for a whole answer goes away', async () => {
-  const { run, stopped } = endless();
-  script = run;
+  script = endless;
+  const before = engine.cancelled;
   const controller = new AbortController();
-  const request = post('/v1/completions', JSON.stringify({ prompt: 'a' }), { signal: controller.signal });
+  const request = post('/v1/chat/completions', JSON.stringify({ messages }), { signal: controller.signal });
   setTimeout(() => controller.abort(), 50);
   await expect(request).rejects.toThrow();
-  await stopped;
+  await vi.waitFor(() => expect(engine.cancelled).toBe(before + 1));
 });
 
 it('hands every setting on in its own terms', async () => {
@@ -258,9 +234,9 @@ it('hands every setting on in its own terms', async () => {
     logprobs: null,
   };
   expect((await post('/v1/chat/completions', JSON.stringify(body))).status).toBe(200);
-  const { signal, ...options } = last.options;
-  expect(signal).toBeInstanceOf(AbortSignal);
-  expect(options).toEqual({
+  const { maxTokens, logprobs, sampling, prompt } = lastRequest();
+  expect({ maxTokens, logprobs }).toEqual({ maxTokens: 6, logprobs: undefined });
+  expect(sampling).toEqual({
     temperature: 0.5,
     topP: 0.9,
     topK: 0,
@@ -268,17 +244,13 @@ it('hands every setting on in its own terms', async () => {
     presencePenalty: 1,
     frequencyPenalty: -1,
     repetitionPenalty: 1.1,
-    maxTokens: 6,
-    stop: ['END'],
     logitBias: { 3: -100 },
     seed: 42,
-    think: false,
   });
-  expect(last.messages).toEqual([
-    { role: 'system', content: 'Be brief' },
-    { role: 'assistant', content: 'Yes', thinking: 'Hm' },
-    { role: 'user', content: 'Go' },
-  ]);
+  expect(prompt).toBe(
+    '<|im_start|>system\nBe brief<|im_end|>\n<|im_start|>assistant\nYes<|im_end|>\n' +
+      '<|im_start|>user\nGo<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n',
+  );
 });
 
 it('takes null for absent', async () => {
@@ -308,22 +280,22 @@ it('takes null for absent', async () => {
 });
 
 it('says when a conversation was trimmed, or refuses it if asked to', async () => {
-  script = async function* (prompt, options) {
-    yield { type: 'notice', message: '2 turns dropped' };
-    yield* hello(prompt, options);
-  };
-  const trimmed = await post('/v1/chat/completions', JSON.stringify({ messages }));
-  expect(await trimmed.json()).toMatchObject({ notices: ['2 turns dropped'] });
-  const body = JSON.stringify({ messages, truncation: 'disabled', stream: true });
-  const refused = await post('/v1/chat/completions', body);
+  const long = [1, 2, 3, 4].flatMap((turn) => [
+    { role: 'user', content: `${turn}${'?'.repeat(200)}` },
+    { role: 'assistant', content: '!'.repeat(200) },
+  ]);
+  const body = { messages: [...long, ...messages] };
+  const trimmed = await post('/v1/chat/completions', JSON.stringify(body));
+  expect((await trimmed.json()).notices).toEqual([expect.stringContaining('left out')]);
+  const refused = await post('/v1/chat/completions', JSON.stringify({ ...body, truncation: 'disabled', stream: true }));
   expect(refused.status).toBe(400);
   expect((await refused.json()).error.code).toBe('context_length_exceeded');
 });
 
 it('keeps a quiet stream alive with comments', async () => {
-  script = async function* (prompt, options) {
-    await new Promise((resolve) => setTimeout(resolve, 600));
-    yield* hello(prompt, options);
+  script = async function* (request) {
+    await sleep(600);
+    yield* hello(request);
   };
   const body = await (await post('/v1/completions', JSON.stringify({ prompt: 'a', stream: true }))).text();
   expect(body).toMatch(/^: waiting\n\n/);
@@ -375,7 +347,7 @@ describe('bad requests', () => {
     ['five stops', chat, of({ stop: ['1', '2', '3', '4', '5'] }), 400, 'invalid_value', 'stop'],
     ['an empty stop', chat, of({ stop: '' }), 400, 'invalid_value', 'stop[0]'],
     ['bias of no token', chat, of({ logit_bias: { x: 1 } }), 400, 'invalid_value', 'logit_bias'],
-    ['bias outside the vocabulary', chat, of({ logit_bias: { 1000: 1 } }), 400, 'invalid_value', 'logit_bias'],
+    ['bias outside the vocabulary', chat, of({ logit_bias: { 262: 1 } }), 400, 'invalid_value', 'logit_bias'],
     ['too many answers', chat, of({ n: 17 }), 400, 'invalid_value', 'n'],
     ['alternatives without logprobs', chat, of({ top_logprobs: 2 }), 400, 'invalid_value', 'top_logprobs'],
     ['tools', chat, of({ tools: [{ type: 'function' }] }), 400, 'unsupported_parameter', 'tools'],
@@ -392,7 +364,23 @@ describe('bad requests', () => {
     ['a suffix', text, '{"prompt":"a","suffix":"b"}', 400, 'unsupported_parameter', 'suffix'],
     ['no prompt', text, '{}', 400, 'missing_required_parameter', 'prompt'],
     ['a prompt of a wrong type', text, '{"prompt":{}}', 400, 'invalid_type', 'prompt'],
-    ['ids outside the vocabulary', text, '{"prompt":[1000]}', 400, 'invalid_value', 'prompt'],
+    ['ids outside the vocabulary', text, '{"prompt":[262]}', 400, 'invalid_value', 'prompt'],
+    [
+      'a prompt over the context',
+      text,
+      JSON.stringify({ prompt: 'a'.repeat(1024) }),
+      400,
+      'context_length_exceeded',
+      null,
+    ],
+    [
+      'a message over the context',
+      chat,
+      of({ messages: [{ role: 'user', content: 'a'.repeat(1024) }] }),
+      400,
+      'context_length_exceeded',
+      null,
+    ],
     ['echoed logprobs', text, '{"prompt":"a","echo":true,"logprobs":1}', 400, 'unsupported_parameter', 'echo'],
     ['an unknown URL', '/v1/nothing', '{}', 404, 'unknown_url', null],
     ['an unknown URL outside', '/nothing', '{}', 404, 'unknown_url', null],
@@ -425,13 +413,11 @@ describe('bad requests', () => {
   });
 
   it.each([
-    ['context_overflow', 400, 'context_length_exceeded'],
     ['bad_input', 400, 'invalid_value'],
     ['closed', 503, 'server_stopping'],
     ['internal', 500, 'internal_error'],
   ] as const)('a model that fails with %s, streamed or not', async (code, status, expected) => {
-    script = async function* () {
-      yield* [];
+    script = () => {
       throw new KaiwenError(code, 'the reason');
     };
     for (const stream of [false, true]) {
@@ -553,42 +539,39 @@ describe('access', () => {
 });
 
 describe('limits and stopping', () => {
+  const client = ({ url }: RunningServer) => new OpenAI({ baseURL: `${url}/v1`, apiKey: 'none', maxRetries: 0 });
+  const request = { model: 'tiny', messages, stream: true } as const;
+
   it('refuses more requests than it may hold', async () => {
-    const { run } = endless();
-    script = run;
+    script = endless;
     const small = await listen(model, { port: 0, maxRequests: 1 });
-    const client = new OpenAI({ baseURL: `${small.url}/v1`, apiKey: 'none', maxRetries: 0 });
-    await client.completions.create({ model: 'tiny', prompt: 'a', stream: true });
-    await expect(client.completions.create({ model: 'tiny', prompt: 'a' })).rejects.toMatchObject({
-      status: 503,
-      code: 'overloaded',
-    });
+    await client(small).chat.completions.create(request);
+    const second = client(small).chat.completions.create(request);
+    await expect(second).rejects.toMatchObject({ status: 503, code: 'overloaded' });
     await small.close(0);
   });
 
   it('lets running answers finish, then is gone', async () => {
-    script = async function* (prompt, options) {
-      yield { type: 'text', text: 'Well, ' };
-      await new Promise((resolve) => setTimeout(resolve, 200));
-      yield* hello(prompt, options);
+    script = async function* (asked) {
+      yield* say('Well, ');
+      await sleep(200);
+      yield* hello(asked);
     };
     const own = await listen(model, { port: 0 });
-    const client = new OpenAI({ baseURL: `${own.url}/v1`, apiKey: 'none', maxRetries: 0 });
-    const stream = await client.completions.create({ model: 'tiny', prompt: 'a', stream: true });
+    const stream = await client(own).chat.completions.create(request);
     const [chunks] = await Promise.all([collect(stream), own.close()]);
-    expect(chunks.map(({ choices }) => choices[0].text).join('')).toBe('Well, Hello you');
+    expect(chunks.map(({ choices }) => choices[0].delta.content ?? '').join('')).toBe('Well, Hello you');
     await expect(fetch(`${own.url}/health`)).rejects.toThrow();
   });
 
   it('breaks off what takes too long, with an error', async () => {
-    const { run, stopped } = endless();
-    script = run;
+    script = endless;
+    const before = engine.cancelled;
     const own = await listen(model, { port: 0 });
-    const client = new OpenAI({ baseURL: `${own.url}/v1`, apiKey: 'none', maxRetries: 0 });
-    const stream = await client.completions.create({ model: 'tiny', prompt: 'a', stream: true });
-    const reading = collect(stream);
+    const reading = collect(await client(own).chat.completions.create(request));
     const caught = expect(reading).rejects.toMatchObject({ code: 'server_stopping' });
     await own.close(50);
-    await Promise.all([caught, stopped]);
+    await caught;
+    await vi.waitFor(() => expect(engine.cancelled).toBe(before + 1));
   });
 });

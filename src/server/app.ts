@@ -61,7 +61,7 @@ export function createApp(model: Model, options: AppOptions = {}): Hono<AppEnv> 
     lifecycle: options.lifecycle ?? new Lifecycle(options.maxRequests ?? 64),
     report: (error) => {
       const { status, cause } = toHttpError(error);
-      if (status === 500) log(`error: ${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}`);
+      if (status === 500) log(`error: ${trace(cause)}`);
     },
   };
   const check = accessCheck(options.apiKey, origins);
@@ -101,4 +101,11 @@ export function createApp(model: Model, options: AppOptions = {}): Hono<AppEnv> 
     return errorResponse(error);
   });
   return app;
+}
+
+/** Where a failure came from, down to the first cause. An engine's causes are the stacks of its worker. */
+function trace(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const own = error.stack ?? error.message;
+  return error.cause === undefined ? own : `${own}\ncaused by: ${trace(error.cause)}`;
 }

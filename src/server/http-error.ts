@@ -47,9 +47,13 @@ export function toHttpError(error: unknown): HttpError {
   if (error instanceof HttpError) return error;
   if (error instanceof KaiwenError) {
     const { status, code } = statusOf[error.code];
-    const remedy = error.remedy ? ` ${error.remedy}` : '';
-    if (status !== 500) return new HttpError(status, code, error.message + remedy, { cause: error });
+    const message = [error.message, error.remedy ?? ''].filter(Boolean).map(sentence).join(' ');
+    if (status !== 500) return new HttpError(status, code, message, { cause: error });
     return new HttpError(status, code, 'The model failed to answer; the server log says why.', { cause: error });
   }
   return new HttpError(500, 'internal_error', 'The server failed; its log says why.', { cause: error });
+}
+
+function sentence(text: string): string {
+  return text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? '' : '.');
 }
