@@ -8,6 +8,7 @@
  */
 import { KaiwenError } from '../errors.js';
 import type { Json, JsonObject } from './checkpoint.js';
+import { label } from './label.js';
 
 /** More layers than any model has; a hostile file must not make us list billions of layer types. */
 export const LAYER_LIMIT = 10_000;
@@ -34,7 +35,7 @@ export function normaliseConfig(raw: JsonObject, file: string): JsonObject {
   }
   const method = isObject(config.quantization_config) ? config.quantization_config.quant_method : undefined;
   if (method !== undefined) {
-    throw new KaiwenError('unsupported', `${file}: weights quantised with ${String(method)}.`, {
+    throw new KaiwenError('unsupported', `${file}: weights quantised with ${label(method)}.`, {
       remedy: 'Use the unquantised checkpoint or a GGUF file.',
     });
   }

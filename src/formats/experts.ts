@@ -5,6 +5,7 @@
  * no weight is read.
  */
 import { KaiwenError } from '../errors.js';
+import { label } from './label.js';
 import type { StoredTensor } from './stored.js';
 
 const SINGLE = /^(.*\.mlp\.experts)\.(\d+)\.((?:gate|up|down)_proj\.weight)$/;
@@ -17,7 +18,7 @@ export function stackExperts(tensors: Iterable<StoredTensor>): Map<string, Store
   const stacks = new Map<string, StoredTensor[]>();
   const add = (tensor: StoredTensor): void => {
     if (result.has(tensor.name)) {
-      throw new KaiwenError('bad_file', `${tensor.file}: tensor '${tensor.name}' occurs twice.`);
+      throw new KaiwenError('bad_file', `${tensor.file}: tensor '${label(tensor.name)}' occurs twice.`);
     }
     result.set(tensor.name, tensor);
   };
@@ -48,12 +49,12 @@ function stack(name: string, parts: StoredTensor[]): StoredTensor {
   const first = parts[0]!;
   parts.forEach((part, i) => {
     if (number(part) !== i) {
-      throw new KaiwenError('bad_file', `${part.file}: expert ${i} of '${name}' is missing.`, {
+      throw new KaiwenError('bad_file', `${part.file}: expert ${i} of '${label(name)}' is missing.`, {
         remedy: 'Download the missing files.',
       });
     }
     if (part.dtype !== first.dtype || part.shape.join() !== first.shape.join()) {
-      throw new KaiwenError('bad_file', `${part.file}: '${part.name}' has another type or shape than expert 0.`);
+      throw new KaiwenError('bad_file', `${part.file}: '${label(part.name)}' has another type or shape than expert 0.`);
     }
   });
   return {
@@ -68,9 +69,13 @@ function stack(name: string, parts: StoredTensor[]): StoredTensor {
 function splitFused(tensor: StoredTensor): [gate: StoredTensor, up: StoredTensor] {
   const [count, both, width] = tensor.shape;
   if (tensor.shape.length !== 3 || both! % 2 !== 0) {
-    throw new KaiwenError('bad_file', `${tensor.file}: '${tensor.name}' has the shape [${tensor.shape.join(', ')}].`, {
-      remedy: 'It must be [experts, 2 * out, in].',
-    });
+    throw new KaiwenError(
+      'bad_file',
+      `${tensor.file}: '${label(tensor.name)}' has the shape [${tensor.shape.join(', ')}].`,
+      {
+        remedy: 'It must be [experts, 2 * out, in].',
+      },
+    );
   }
   const { file, offset } = tensor.extents[0]!;
   const stride = tensor.byteLength / count!;

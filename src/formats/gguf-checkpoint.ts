@@ -11,6 +11,7 @@ import { exists, RandomAccessFile } from './file.js';
 import { type GgufTensor, parseGguf } from './gguf.js';
 import { architectureOfGguf, configFromGguf } from './gguf-config.js';
 import { type Architecture, fromGgufName, type TensorRule } from './gguf-names.js';
+import { label } from './label.js';
 import { extent, StoredCheckpoint, type StoredTensor } from './stored.js';
 
 type Metadata = Readonly<Record<string, unknown>>;
@@ -31,13 +32,9 @@ export function openGguf(path: string): Checkpoint {
     const { metadata } = parts[0]!.header;
     const first = files[0]!.path;
     if (metadata['general.type'] !== undefined && metadata['general.type'] !== 'model') {
-      throw new KaiwenError(
-        'unsupported',
-        `${first}: general.type is '${String(metadata['general.type']).slice(0, 40)}'.`,
-        {
-          remedy: 'Give the file of the language model.',
-        },
-      );
+      throw new KaiwenError('unsupported', `${first}: general.type is '${label(metadata['general.type'])}'.`, {
+        remedy: 'Give the file of the language model.',
+      });
     }
     const count = metadata['split.count'];
     if (typeof count === 'number' && count > 1 && count !== parts.length) {
@@ -50,7 +47,7 @@ export function openGguf(path: string): Checkpoint {
     for (const { file, header } of parts) {
       for (const tensor of header.tensors.values()) {
         if (named.has(tensor.name)) {
-          throw new KaiwenError('bad_file', `${file.path}: tensor '${tensor.name}' occurs in two parts.`);
+          throw new KaiwenError('bad_file', `${file.path}: tensor '${label(tensor.name)}' occurs in two parts.`);
         }
         named.set(tensor.name, { file, tensor });
       }
@@ -113,7 +110,7 @@ function translate(
     const { dtype, byteLength } = tensor;
     const restore = known?.rule.stored && (known.rule.stored === 'plus-one' ? 'minus-one' : 'log-negated');
     if (restore && dtype !== 'f32') {
-      throw new KaiwenError('unsupported', `${file.path}: tensor '${tensor.name}' has the type ${dtype}.`, {
+      throw new KaiwenError('unsupported', `${file.path}: tensor '${label(tensor.name)}' has the type ${dtype}.`, {
         remedy: 'Norms must be stored as f32.',
       });
     }

@@ -8,6 +8,7 @@ import type { Json, JsonObject } from './checkpoint.js';
 import { isObject, LAYER_LIMIT } from './config.js';
 import type { GGUF_TYPES } from './gguf.js';
 import { ARCHITECTURES, type Architecture } from './gguf-names.js';
+import { label } from './label.js';
 
 export type GgufType = keyof typeof GGUF_TYPES;
 
@@ -86,7 +87,7 @@ function find(test: (architecture: Architecture) => boolean, name: string, file:
   const architecture = ARCHITECTURES.find(test);
   if (architecture) return architecture;
   const known = ARCHITECTURES.map(({ gguf }) => gguf).join(', ');
-  throw new KaiwenError('unsupported', `${file}: unknown architecture '${name.slice(0, 100)}'.`, {
+  throw new KaiwenError('unsupported', `${file}: unknown architecture '${label(name)}'.`, {
     remedy: `Kaiwen runs ${known}.`,
   });
 }
@@ -113,7 +114,7 @@ export function configFromGguf(
       const value = scalar(metadata[prefix + key]);
       if (value === undefined) continue;
       if (typeof value !== (type === 'bool' ? 'boolean' : type === 'string' ? 'string' : 'number')) {
-        throw new KaiwenError('bad_file', `${file}: ${prefix}${key} is ${String(value).slice(0, 40)}.`);
+        throw new KaiwenError('bad_file', `${file}: ${prefix}${key} is ${label(value)}.`);
       }
       result[field] = type === 'f32' ? shortest(value as number) : (value as Json);
     }
@@ -172,7 +173,7 @@ function readHybrid(
   const extra = metadata[`${prefix}nextn_predict_layers`];
   const layers = Number(config.num_hidden_layers) - (typeof extra === 'number' ? extra : 0);
   if (!(layers >= 1 && layers <= LAYER_LIMIT))
-    throw new KaiwenError('bad_file', `${file}: ${prefix}nextn_predict_layers is ${String(extra)}.`);
+    throw new KaiwenError('bad_file', `${file}: ${prefix}nextn_predict_layers is ${label(extra)}.`);
   config.num_hidden_layers = layers;
   const interval = metadata[`${prefix}full_attention_interval`] ?? 4;
   const recurrent = metadata[`${prefix}attention.recurrent_layers`];

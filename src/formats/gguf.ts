@@ -8,6 +8,7 @@
 import { KaiwenError } from '../errors.js';
 import { byteLength, DTYPES, type DType } from '../tensor/dtype.js';
 import { type RandomAccessFile, truncated } from './file.js';
+import { label } from './label.js';
 
 /** Metadata value types by the number that stands in the file. */
 // biome-ignore format: a table reads best in few lines
@@ -38,8 +39,9 @@ export interface GgufHeader {
 }
 
 const WINDOW = 1 << 20;
-/** Longest key or tensor name, longest string, most elements of an array, deepest array of arrays. */
-const NAME_LIMIT = 65_535;
+/** Longest key, longest tensor name (the format says 64), longest string, most elements of an array, deepest array of arrays. */
+const KEY_LIMIT = 65_535;
+const NAME_LIMIT = 1024;
 const STRING_LIMIT = 64 * 2 ** 20;
 const ARRAY_LIMIT = 2 ** 24;
 const DEPTH_LIMIT = 4;
@@ -88,7 +90,7 @@ export function parseGguf(file: RandomAccessFile): GgufHeader {
   const metadata = readMetadata(cursor, pairCount);
   const alignment = metadata['general.alignment'] ?? GGUF_DEFAULT_ALIGNMENT;
   if (!isPowerOfTwo(alignment) || alignment > ALIGNMENT_LIMIT) {
-    throw cursor.bad(`general.alignment is ${String(alignment).slice(0, 20)}, not a power of two`);
+    throw cursor.bad(`general.alignment is ${label(alignment)}, not a power of two`);
   }
   const tensors = readTensors(cursor, tensorCount, alignment);
   return { version, alignment, metadata, tensors };
@@ -97,8 +99,8 @@ export function parseGguf(file: RandomAccessFile): GgufHeader {
 function readMetadata(cursor: Cursor, count: number): Record<string, unknown> {
   const metadata: Record<string, unknown> = Object.create(null);
   for (let i = 0; i < count; i++) {
-    const key = cursor.string(`metadata key ${i}`, NAME_LIMIT);
-    if (key in metadata) throw cursor.bad(`metadata key '${shorten(key)}' occurs twice`);
+    const key = cursor.string(`metadata key ${i}`, KEY_LIMIT);
+    if (key in metadata) throw cursor.bad(`metadata key '${label(key)}' occurs twice`);
     metadata[key] = cursor.value(cursor.u32(), key, 0);
   }
   return metadata;
@@ -109,10 +111,10 @@ function readTensors(cursor: Cursor, count: number, alignment: number): Map<stri
   const tensors = new Map<string, GgufTensor>();
   for (let i = 0; i < count; i++) {
     const name = cursor.string(`name of tensor ${i}`, NAME_LIMIT);
-    const label = `tensor '${shorten(name)}'`;
-    if (tensors.has(name)) throw cursor.bad(`${label} occurs twice`);
+    const which = `tensor '${label(name)}'`;
+    if (tensors.has(name)) throw cursor.bad(`${which} occurs twice`);
     const dimensions = cursor.u32();
-    if (dimensions < 1 || dimensions > DIMENSION_LIMIT) throw cursor.bad(`${label} has ${dimensions} dimensions`);
+    if (dimensions < 1 || dimensions > DIMENSION_LIMIT) throw cursor.bad(`${which} has ${dimensions} dimensions`);
     const shape: number[] = [];
     for (let d = 0; d < dimensions; d++) shape.unshift(cursor.u64());
     const type = cursor.u32();
@@ -120,7 +122,7 @@ function readTensors(cursor: Cursor, count: number, alignment: number): Map<stri
     if (!dtype) {
       throw new KaiwenError(
         'unsupported',
-        `${file.path}: ${label} has the type ${OTHER_TYPES[type] ?? `number ${type}`}, which Kaiwen does not read.`,
+        `${file.path}: ${which} has the type ${OTHER_TYPES[type] ?? `number ${type}`}, which Kaiwen does not read.`,
         { remedy: `Use a file quantised as one of ${Object.keys(DTYPES).join(', ')}.` },
       );
     }
@@ -128,12 +130,12 @@ function readTensors(cursor: Cursor, count: number, alignment: number): Map<stri
     const elements = shape.reduce((product, size) => product * size, 1);
     // Doubles overflow gently: a product that is too large stays too large.
     if (!(elements > 0 && elements <= file.size * block))
-      throw cursor.bad(`${label} has the shape [${shape.join(', ')}]`);
+      throw cursor.bad(`${which} has the shape [${shape.join(', ')}]`);
     if (shape.at(-1)! % block !== 0) {
-      throw cursor.bad(`${label}: rows of ${shape.at(-1)} are no whole number of ${dtype} blocks of ${block}`);
+      throw cursor.bad(`${which}: rows of ${shape.at(-1)} are no whole number of ${dtype} blocks of ${block}`);
     }
     const offset = cursor.u64();
-    if (offset % alignment !== 0) throw cursor.bad(`${label} starts at ${offset}, no multiple of ${alignment}`);
+    if (offset % alignment !== 0) throw cursor.bad(`${which} starts at ${offset}, no multiple of ${alignment}`);
     tensors.set(name, { name, dtype, shape, offset, byteLength: byteLength(dtype, elements) });
   }
 
@@ -141,12 +143,12 @@ function readTensors(cursor: Cursor, count: number, alignment: number): Map<stri
   const placed = new Map<string, GgufTensor>();
   for (const tensor of tensors.values()) {
     const end = dataStart + tensor.offset + tensor.byteLength;
-    if (end > file.size) throw truncated(`${file.path}: tensor '${shorten(tensor.name)}'`, end, file.size);
+    if (end > file.size) throw truncated(`${file.path}: tensor '${label(tensor.name)}'`, end, file.size);
     placed.set(tensor.name, { ...tensor, offset: dataStart + tensor.offset });
   }
   let end = dataStart;
   for (const tensor of [...placed.values()].sort((a, b) => a.offset - b.offset)) {
-    if (tensor.offset < end) throw cursor.bad(`tensor '${shorten(tensor.name)}' overlaps another`);
+    if (tensor.offset < end) throw cursor.bad(`tensor '${label(tensor.name)}' overlaps another`);
     end = tensor.offset + tensor.byteLength;
   }
   return placed;
@@ -216,7 +218,7 @@ class Cursor {
 
   string(what: string, limit: number): string {
     const length = this.u64();
-    if (length > Math.min(limit, this.remaining)) throw this.bad(`${shorten(what)} would have ${length} bytes`);
+    if (length > Math.min(limit, this.remaining)) throw this.bad(`${label(what)} would have ${length} bytes`);
     if (length > this.#window.byteLength) {
       const bytes = new Uint8Array(length);
       this.file.read(bytes, this.position);
@@ -256,17 +258,17 @@ class Cursor {
       case GGUF_TYPES.f64:
         return this.#view.getFloat64(this.#take(8), true);
       default:
-        throw this.bad(`metadata '${shorten(key)}' has the unknown type ${type}`);
+        throw this.bad(`metadata '${label(key)}' has the unknown type ${type}`);
     }
   }
 
   #array(key: string, depth: number): unknown[] {
-    if (depth >= DEPTH_LIMIT) throw this.bad(`metadata '${shorten(key)}' nests too many arrays`);
+    if (depth >= DEPTH_LIMIT) throw this.bad(`metadata '${label(key)}' nests too many arrays`);
     const type = this.u32();
     const least = LEAST_BYTES[type];
-    if (least === undefined) throw this.bad(`metadata '${shorten(key)}' has elements of the unknown type ${type}`);
-    const count = this.count(`elements of '${shorten(key)}'`, least);
-    if (count > ARRAY_LIMIT) throw this.bad(`metadata '${shorten(key)}' has ${count} elements`);
+    if (least === undefined) throw this.bad(`metadata '${label(key)}' has elements of the unknown type ${type}`);
+    const count = this.count(`elements of '${label(key)}'`, least);
+    if (count > ARRAY_LIMIT) throw this.bad(`metadata '${label(key)}' has ${count} elements`);
     const values: unknown[] = [];
     for (let i = 0; i < count; i++) values.push(this.value(type, key, depth + 1));
     return values;
@@ -293,9 +295,4 @@ function exact(value: bigint): number | bigint {
 
 function isPowerOfTwo(value: unknown): value is number {
   return typeof value === 'number' && value >= 1 && Number.isInteger(Math.log2(value));
-}
-
-/** Names come from the file: a hostile one must not fill the terminal. */
-function shorten(text: string): string {
-  return text.length > 100 ? `${text.slice(0, 100)}…` : text;
 }

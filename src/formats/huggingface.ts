@@ -11,6 +11,7 @@ import type { Checkpoint, JsonObject, TokenizerSource } from './checkpoint.js';
 import { isObject, normaliseConfig, parseObject } from './config.js';
 import { stackExperts } from './experts.js';
 import { exists, listFolder, RandomAccessFile, readText } from './file.js';
+import { label } from './label.js';
 import { parseSafetensors, type SafetensorsEntry } from './safetensors.js';
 import { extent, StoredCheckpoint, type StoredTensor } from './stored.js';
 
@@ -94,7 +95,7 @@ function readShards(
     if (typeof shard !== 'string' || basename(shard) !== shard || shard.includes('\\') || shard.startsWith('..')) {
       throw new KaiwenError(
         'bad_file',
-        `${indexPath}: tensor '${tensor}' is said to lie in ${JSON.stringify(shard)}.`,
+        `${indexPath}: tensor '${label(tensor)}' is said to lie in '${label(shard)}'.`,
         {
           remedy: 'The index must name files of its own folder.',
         },
@@ -107,7 +108,7 @@ function readShards(
   for (const { entry } of placed) there.add(entry.name);
   for (const tensor of Object.keys(map)) {
     if (!there.has(tensor)) {
-      throw new KaiwenError('bad_file', `${join(folder, String(map[tensor]))}: tensor '${tensor}' is missing.`, {
+      throw new KaiwenError('bad_file', `${join(folder, String(map[tensor]))}: tensor '${label(tensor)}' is missing.`, {
         remedy: 'Download the shard again.',
       });
     }
@@ -144,14 +145,14 @@ function collect(placed: Placed[]): { tensors: Map<string, StoredTensor>; notice
 function toStored(file: RandomAccessFile, entry: SafetensorsEntry): StoredTensor {
   const dtype = DTYPE_BY_NAME[entry.dtype];
   if (!dtype) {
-    throw new KaiwenError('unsupported', `${file.path}: tensor '${entry.name}' has the type ${entry.dtype}.`, {
+    throw new KaiwenError('unsupported', `${file.path}: tensor '${label(entry.name)}' has the type ${entry.dtype}.`, {
       remedy: 'Use a checkpoint in F32, F16 or BF16, or a GGUF file.',
     });
   }
   const prefix = PREFIXES.find(([from]) => entry.name.startsWith(from));
   const name = prefix ? prefix[1] + entry.name.slice(prefix[0].length) : entry.name;
   const { shape, byteLength, offset } = entry;
-  if (byteLength === 0) throw new KaiwenError('bad_file', `${file.path}: tensor '${entry.name}' is empty.`);
+  if (byteLength === 0) throw new KaiwenError('bad_file', `${file.path}: tensor '${label(entry.name)}' is empty.`);
   return { name, dtype, shape, byteLength, file: file.path, extents: [extent(file, offset, byteLength)] };
 }
 

@@ -6,6 +6,7 @@
  */
 import { KaiwenError } from '../errors.js';
 import { RandomAccessFile, truncated } from './file.js';
+import { label } from './label.js';
 import { HALF } from './quant/half.js';
 
 /** Bytes of an element of each type that the format knows. */
@@ -66,21 +67,21 @@ export function parseSafetensors(file: RandomAccessFile): SafetensorsHeader {
       for (const [key, text] of Object.entries(value)) metadata[key] = String(text);
       continue;
     }
-    const label = `tensor '${shorten(name)}'`;
-    if (!isRecord(value)) throw bad(`${label} is no object`);
+    const which = `tensor '${label(name)}'`;
+    if (!isRecord(value)) throw bad(`${which} is no object`);
     const { dtype, shape, data_offsets: offsets } = value;
     if (typeof dtype !== 'string' || !Object.hasOwn(ELEMENT_BYTES, dtype)) {
-      throw new KaiwenError('unsupported', `${file.path}: ${label} has the unknown type ${shorten(String(dtype))}.`);
+      throw new KaiwenError('unsupported', `${file.path}: ${which} has the unknown type ${label(dtype)}.`);
     }
-    if (!isCounts(shape)) throw bad(`${label} has a shape that is no list of sizes`);
+    if (!isCounts(shape)) throw bad(`${which} has a shape that is no list of sizes`);
     if (!isCounts(offsets) || offsets.length !== 2 || offsets[1]! < offsets[0]!) {
-      throw bad(`${label} has data_offsets that are no range`);
+      throw bad(`${which} has data_offsets that are no range`);
     }
     const elements = shape.reduce((product, size) => product * size, 1);
     const byteLength = elements * ELEMENT_BYTES[dtype]!;
     if (offsets[1]! - offsets[0]! !== byteLength) {
       throw bad(
-        `${label}: ${offsets[1]! - offsets[0]!} bytes, but ${dtype} [${shorten(shape.join(', '))}] has ${byteLength}`,
+        `${which}: ${offsets[1]! - offsets[0]!} bytes, but ${dtype} [${label(shape.join(', '))}] has ${byteLength}`,
       );
     }
     entries.set(name, { name, dtype, shape, offset: dataStart + offsets[0]!, byteLength });
@@ -88,9 +89,9 @@ export function parseSafetensors(file: RandomAccessFile): SafetensorsHeader {
 
   let end = dataStart;
   for (const entry of [...entries.values()].sort((a, b) => a.offset - b.offset || a.byteLength - b.byteLength)) {
-    const label = `tensor '${shorten(entry.name)}'`;
-    if (entry.offset < end) throw bad(`${label} overlaps another`);
-    if (entry.offset > end) throw bad(`bytes before ${label} belong to no tensor`);
+    const which = `tensor '${label(entry.name)}'`;
+    if (entry.offset < end) throw bad(`${which} overlaps another`);
+    if (entry.offset > end) throw bad(`bytes before ${which} belong to no tensor`);
     end = entry.offset + entry.byteLength;
     if (end > file.size) throw truncated(file.path, end, file.size);
   }
@@ -152,9 +153,4 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 
 function isCounts(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((x) => Number.isSafeInteger(x) && x >= 0);
-}
-
-/** Names come from the file: a hostile one must not fill the terminal. */
-function shorten(text: string): string {
-  return text.length > 100 ? `${text.slice(0, 100)}…` : text;
 }
