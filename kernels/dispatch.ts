@@ -1,11 +1,83 @@
 /** From an opcode to its kernel. */
 import { Op } from '../src/tensor/opcodes';
+import { attention, attentionCombine } from './attention';
+import { conv } from './conv';
+import { deltaGates, deltaRule } from './delta';
+import { add, copy, sigmoidGate, swiglu } from './elementwise';
+import { embed } from './embed';
+import { storeKV } from './kv';
+import { matmul } from './matmul';
+import { combine, gather, gatherRows, route } from './moe';
+import { gatedNorm, rmsNorm } from './norm';
+import { quantize } from './quantize';
+import { repack } from './repack';
+import { rope } from './rope';
 
 /** Computes one piece of the operation at `op`. */
 export function execute(op: usize, piece: i32, scratch: usize): void {
   switch (load<i32>(op)) {
     case Op.copy:
-      memory.copy(<usize>load<u32>(op, 12), <usize>load<u32>(op, 8), <usize>load<u32>(op, 16));
+      copy(op, piece, scratch);
+      break;
+    case Op.embed:
+      embed(op, piece, scratch);
+      break;
+    case Op.quantize:
+      quantize(op, piece, scratch);
+      break;
+    case Op.matmul:
+      matmul(op, piece, scratch);
+      break;
+    case Op.repack:
+      repack(op, piece, scratch);
+      break;
+    case Op.rmsNorm:
+      rmsNorm(op, piece, scratch);
+      break;
+    case Op.gatedNorm:
+      gatedNorm(op, piece, scratch);
+      break;
+    case Op.rope:
+      rope(op, piece, scratch);
+      break;
+    case Op.storeKV:
+      storeKV(op, piece, scratch);
+      break;
+    case Op.attention:
+      attention(op, piece, scratch);
+      break;
+    case Op.attentionCombine:
+      attentionCombine(op, piece, scratch);
+      break;
+    case Op.swiglu:
+      swiglu(op, piece, scratch);
+      break;
+    case Op.sigmoidGate:
+      sigmoidGate(op, piece, scratch);
+      break;
+    case Op.add:
+      add(op, piece, scratch);
+      break;
+    case Op.conv:
+      conv(op, piece, scratch);
+      break;
+    case Op.deltaGates:
+      deltaGates(op, piece, scratch);
+      break;
+    case Op.deltaRule:
+      deltaRule(op, piece, scratch);
+      break;
+    case Op.route:
+      route(op, piece, scratch);
+      break;
+    case Op.gather:
+      gather(op, piece, scratch);
+      break;
+    case Op.gatherRows:
+      gatherRows(op, piece, scratch);
+      break;
+    case Op.combine:
+      combine(op, piece, scratch);
       break;
     default:
       unreachable();

@@ -60,7 +60,7 @@ export function storeLow16(p: usize, x: v128): void {
   store<i64>(p, i64x2.extract_lane(packed, 0));
 }
 
-/** e^x in each lane, within 2 units in the last place for x in [-87, 88]; below, 0. Cody-Waite reduction and a degree-6 polynomial. */
+/** e^x in each lane, within 2 units in the last place for x in [-87, 88]; below, 0; NaN stays. Cody-Waite reduction and a degree-6 polynomial. */
 // @ts-ignore: decorator
 @inline
 export function exp(x: v128): v128 {
@@ -76,7 +76,7 @@ export function exp(x: v128): v128 {
   p = madd(p, r, f32x4.splat(5.0000001201e-1));
   const y = f32x4.add(madd(f32x4.mul(r, r), p, r), f32x4.splat(1.0));
   const scale = i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(127)), 23);
-  return v128.and(f32x4.mul(y, scale), f32x4.ge(x, f32x4.splat(-87.33654)));
+  return v128.andnot(f32x4.mul(y, scale), f32x4.lt(x, f32x4.splat(-87.33654)));
 }
 
 /** 1 / (1 + e^-x) in each lane. */

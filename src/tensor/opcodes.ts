@@ -25,6 +25,8 @@ export const enum Op {
   gather = 17,
   combine = 18,
   repack = 19,
+  gatherRows = 20,
+  attentionCombine = 21,
 }
 
 /** Bytes of one record, and where its integers and floats start. */

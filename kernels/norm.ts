@@ -1,0 +1,90 @@
+/** RMS normalisation of rows [rows, groups, cols], each group by itself; plain, or gated as Qwen3.5's DeltaNet wants it. */
+import { float, int, ptr } from './record';
+import { madd, sigmoid, sum } from './simd';
+
+/**
+ * y = x / √(mean(x²) + eps) · (weight + weightOffset).
+ * Ints: x, weight, y, rows, groups, cols, xStride, xGroupStride, yStride, yGroupStride, rows a piece. Floats: eps, weightOffset.
+ */
+export function rmsNorm(op: usize, piece: i32, scratch: usize): void {
+  const groups = int(op, 4);
+  const cols = int(op, 5);
+  const rowsPer = int(op, 10);
+  const offset = float(op, 1);
+  const weight = ptr(op, 1);
+  const bytes = <usize>cols << 2;
+  const lastRow = min((piece + 1) * rowsPer, int(op, 3));
+  for (let row = piece * rowsPer; row < lastRow; row++) {
+    for (let group = 0; group < groups; group++) {
+      const x = ptr(op, 0) + (<usize>(row * int(op, 6) + group * int(op, 7)) << 2);
+      const y = ptr(op, 2) + (<usize>(row * int(op, 8) + group * int(op, 9)) << 2);
+      const scale: f32 = 1 / sqrt<f32>(sumSquares(x, bytes) / <f32>cols + float(op, 0));
+      let i: usize = 0;
+      for (; i + 16 <= bytes; i += 16) {
+        const w = f32x4.add(v128.load(weight + i), f32x4.splat(offset));
+        v128.store(y + i, f32x4.mul(f32x4.mul(v128.load(x + i), f32x4.splat(scale)), w));
+      }
+      for (; i < bytes; i += 4) store<f32>(y + i, load<f32>(x + i) * scale * (load<f32>(weight + i) + offset));
+    }
+  }
+}
+
+/**
+ * y = x / √(mean(x²) + eps) · weight · silu(gate).
+ * Ints: x, gate, weight, y, rows, groups, cols, xStride, gateStride, yStride, rows a piece. Float: eps.
+ */
+export function gatedNorm(op: usize, piece: i32, scratch: usize): void {
+  const weight = ptr(op, 2);
+  const groups = int(op, 5);
+  const cols = int(op, 6);
+  const rowsPer = int(op, 10);
+  const bytes = <usize>cols << 2;
+  const lastRow = min((piece + 1) * rowsPer, int(op, 4));
+  for (let row = piece * rowsPer; row < lastRow; row++) {
+    for (let group = 0; group < groups; group++) {
+      const x = ptr(op, 0) + (<usize>(row * int(op, 7) + group * cols) << 2);
+      const gate = ptr(op, 1) + (<usize>(row * int(op, 8) + group * cols) << 2);
+      const y = ptr(op, 3) + (<usize>(row * int(op, 9) + group * cols) << 2);
+      const scale = f32x4.splat(1 / sqrt<f32>(sumSquares(x, bytes) / <f32>cols + float(op, 0)));
+      let i: usize = 0;
+      for (; i + 16 <= bytes; i += 16) {
+        v128.store(y + i, gated(v128.load(x + i), scale, v128.load(weight + i), v128.load(gate + i)));
+      }
+      for (; i < bytes; i += 4) {
+        const value = gated(
+          v128.load32_splat(x + i), scale, v128.load32_splat(weight + i), v128.load32_splat(gate + i),
+        );
+        v128.store32_lane(y + i, value, 0);
+      }
+    }
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function gated(x: v128, scale: v128, weight: v128, gate: v128): v128 {
+  return f32x4.mul(f32x4.mul(f32x4.mul(x, scale), weight), f32x4.mul(gate, sigmoid(gate)));
+}
+
+/** Σ x² over `bytes` of f32: four accumulators of four lanes. */
+export function sumSquares(x: usize, bytes: usize): f32 {
+  let a = f32x4.splat(0), b = a, c = a, d = a;
+  let i: usize = 0;
+  for (; i + 64 <= bytes; i += 64) {
+    const v0 = v128.load(x + i);
+    const v1 = v128.load(x + i, 16);
+    const v2 = v128.load(x + i, 32);
+    const v3 = v128.load(x + i, 48);
+    a = madd(v0, v0, a);
+    b = madd(v1, v1, b);
+    c = madd(v2, v2, c);
+    d = madd(v3, v3, d);
+  }
+  for (; i + 16 <= bytes; i += 16) {
+    const v = v128.load(x + i);
+    a = madd(v, v, a);
+  }
+  let total = sum(f32x4.add(f32x4.add(a, b), f32x4.add(c, d)));
+  for (; i < bytes; i += 4) total += load<f32>(x + i) * load<f32>(x + i);
+  return total;
+}

@@ -1,0 +1,31 @@
+/** What the tests of the operations in src/tensor/ops share: inputs, both builds, and a comparison. */
+import { describe, expect } from 'vitest';
+import { chooseSimd, type Simd } from '../src/tensor/kernels.js';
+
+/** Runs the same suite on each build of the kernels that this machine has. */
+export function onBothBuilds(name: string, suite: (simd: Simd) => void): void {
+  const builds: Simd[] = chooseSimd() === 'relaxed' ? ['plain', 'relaxed'] : ['plain'];
+  for (const simd of builds) describe(`${name} (${simd})`, () => suite(simd));
+}
+
+/** Numbers in [-scale, scale), the same for the same seed (a linear congruential generator). */
+export function random(n: number, seed: number, scale = 1): Float32Array {
+  let state = seed >>> 0;
+  return new Float32Array(n).map(() => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return (state / 2 ** 31 - 1) * scale;
+  });
+}
+
+/** Largest difference relative to the expected values' root mean square. */
+export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  expect(actual.length).toBe(expected.length);
+  let squares = 0;
+  let worst = 0;
+  for (let i = 0; i < expected.length; i++) {
+    squares += expected[i] ** 2;
+    const difference = Math.abs(actual[i] - expected[i]);
+    worst = difference <= worst ? worst : difference; // keeps NaN
+  }
+  return worst / Math.max(Math.sqrt(squares / expected.length), 1e-30);
+}
