@@ -64,7 +64,7 @@ export function openGguf(path: string): Checkpoint {
       config,
       generationConfig: generationConfig(metadata),
       tensors,
-      tokenizer: 'tokenizer.ggml.tokens' in metadata ? { kind: 'gguf', metadata } : undefined,
+      tokenizer: hasTokenizer(metadata) ? { kind: 'gguf', metadata } : undefined,
       chatTemplate: text(metadata['tokenizer.chat_template']),
       licence: text(metadata['general.license.name']) ?? text(metadata['general.license']),
       notices,
@@ -74,6 +74,11 @@ export function openGguf(path: string): Checkpoint {
     for (const file of files) file.close();
     throw error;
   }
+}
+
+/** Our converter marks the vocabulary that it makes up for weights without a tokenizer. */
+function hasTokenizer(metadata: Metadata): boolean {
+  return 'tokenizer.ggml.tokens' in metadata && metadata['tokenizer.kaiwen.placeholder'] !== true;
 }
 
 function partsOf(path: string): string[] {

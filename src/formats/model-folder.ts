@@ -5,8 +5,9 @@
 import { copyFile, readdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { DType } from '../tensor/dtype.js';
-import { definitionFromGguf, TOKEN_TYPE } from '../tokenizer/from-gguf.js';
+import { definitionFromGguf } from '../tokenizer/from-gguf.js';
 import type { Checkpoint, JsonObject } from './checkpoint.js';
+import { tokenizerJson } from './tokenizer-json.js';
 
 const COPIED =
   /^(?:tokenizer\.json|tokenizer_config\.json|vocab\.json|merges\.txt|special_tokens_map\.json|added_tokens\.json|generation_config\.json|chat_template\.(?:jinja|json)|.*\.tiktoken|README\.md|(?:LICEN[CS]E|NOTICE).*)$/;
@@ -42,63 +43,13 @@ export async function writeModelFiles(
   if (checkpoint.licence) await writeFile(join(folder, 'README.md'), `---\nlicense: ${checkpoint.licence}\n---\n`);
   if (checkpoint.tokenizer?.kind === 'gguf') {
     const { metadata } = checkpoint.tokenizer;
-    await writeFile(join(folder, 'tokenizer.json'), tokenizerJson(metadata));
+    const json = metadata['tokenizer.huggingface.json'];
+    const text = typeof json === 'string' ? json : tokenizerJson(definitionFromGguf(metadata));
+    await writeFile(join(folder, 'tokenizer.json'), text);
     await writeJson(folder, 'tokenizer_config.json', tokenizerConfig(checkpoint, metadata));
   } else if (checkpoint.chatTemplate) {
     await writeFile(join(folder, 'chat_template.jinja'), checkpoint.chatTemplate);
   }
-}
-
-function tokenizerJson(metadata: Readonly<Record<string, unknown>>): string {
-  const definition = definitionFromGguf(metadata);
-  const tokens = metadata['tokenizer.ggml.tokens'] as string[];
-  const types = (metadata['tokenizer.ggml.token_type'] ?? []) as number[];
-  const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: false, use_regex: false };
-  const vocab: Record<string, number> = Object.create(null);
-  tokens.forEach((token, id) => {
-    if ((types[id] ?? TOKEN_TYPE.normal) === TOKEN_TYPE.normal) vocab[token] = id;
-  });
-  return JSON.stringify({
-    version: '1.0',
-    truncation: null,
-    padding: null,
-    added_tokens: definition.added.map(({ id, content, special }) => ({
-      id,
-      content,
-      single_word: false,
-      lstrip: false,
-      rstrip: false,
-      normalized: false,
-      special,
-    })),
-    normalizer: definition.nfc ? { type: 'NFC' } : null,
-    pre_tokenizer: {
-      type: 'Sequence',
-      pretokenizers: [
-        ...definition.patterns.map((Regex) => ({
-          type: 'Split',
-          pattern: { Regex },
-          behavior: 'Isolated',
-          invert: false,
-        })),
-        byteLevel,
-      ],
-    },
-    post_processor: byteLevel,
-    decoder: byteLevel,
-    model: {
-      type: 'BPE',
-      dropout: null,
-      unk_token: null,
-      continuing_subword_prefix: '',
-      end_of_word_suffix: '',
-      fuse_unk: false,
-      byte_fallback: false,
-      ignore_merges: definition.whole !== undefined,
-      vocab,
-      merges: metadata['tokenizer.ggml.merges'],
-    },
-  });
 }
 
 function tokenizerConfig({ chatTemplate }: Checkpoint, metadata: Readonly<Record<string, unknown>>): JsonObject {
