@@ -50,8 +50,10 @@ async function serve(path: string, flags: ServeFlags): Promise<void> {
     for (const notice of model.info.notices) process.stderr.write(`${notice}\n`);
     process.stdout.write(greeting(server, name ?? model.name, apiKey !== undefined));
     await untilSignal();
-    const waiting = server.running > 0 ? `, ${server.running} answers to finish; again to stop at once` : '';
-    process.stderr.write(`stopping${waiting}\n`);
+    const { running } = server;
+    process.stderr.write(
+      running > 0 ? `stopping; requests to finish: ${running} (again: stop at once)\n` : 'stopping\n',
+    );
     void untilSignal().then(() => process.exit(1));
     await server.close(flags.grace * 1000);
   } finally {
