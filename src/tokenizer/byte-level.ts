@@ -7,7 +7,7 @@ import { KaiwenError } from '../errors.js';
 import { type AddedToken, AddedTokenFinder } from './added.js';
 import { Bpe, type BpeTables } from './bpe.js';
 import { nfc } from './normalize.js';
-import type { PreTokenizer } from './pretokenize.js';
+import { type PreTokenizer, preTokenizer } from './pretokenize.js';
 import type { StreamDecoder, Tokenizer } from './tokenizer.js';
 import type { Vocabulary } from './vocabulary.js';
 
@@ -15,7 +15,8 @@ export interface TokenizerDefinition extends BpeTables {
   /** The bytes of every id, added tokens included. */
   readonly vocabulary: Vocabulary;
   readonly added: readonly AddedToken[];
-  readonly preTokenizer: PreTokenizer;
+  /** The patterns that cut text into pieces, applied one after the other. */
+  readonly patterns: readonly string[];
   /** Whether text (each stretch between control tokens) is brought into Unicode normalisation form C. */
   readonly nfc: boolean;
   readonly bosToken?: number;
@@ -35,6 +36,7 @@ export class ByteLevelTokenizer implements Tokenizer {
   readonly addBos: boolean;
 
   private readonly definition: TokenizerDefinition;
+  private readonly preTokenizer: PreTokenizer;
   private readonly bpe: Bpe;
   private readonly special: ReadonlySet<number>;
   private readonly asGiven: AddedTokenFinder;
@@ -48,6 +50,7 @@ export class ByteLevelTokenizer implements Tokenizer {
     this.bosToken = definition.bosToken;
     this.eosTokens = definition.eosTokens;
     this.addBos = definition.addBos;
+    this.preTokenizer = preTokenizer(definition.patterns);
     this.bpe = new Bpe(definition);
     this.special = new Set(definition.added.filter(({ special }) => special).map(({ id }) => id));
     const late = definition.added.filter(({ normalized }) => normalized && definition.nfc);
@@ -88,7 +91,7 @@ export class ByteLevelTokenizer implements Tokenizer {
       length = bytes.length;
     }
     const { bpe } = this;
-    this.definition.preTokenizer.split(text, bytes, length, (start, end) => bpe.encode(bytes, start, end, ids));
+    this.preTokenizer.split(text, bytes, length, (start, end) => bpe.encode(bytes, start, end, ids));
   }
 
   decode(ids: Iterable<number>, options: { control?: boolean } = {}): string {

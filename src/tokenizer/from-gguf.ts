@@ -6,7 +6,7 @@ import type { AddedToken } from './added.js';
 import { badFile, buildByteIds, buildMerges, buildVocabulary, endTokens, MAX_IDS, unsupported } from './build.js';
 import type { TokenizerDefinition } from './byte-level.js';
 import { definitionFromJson } from './from-json.js';
-import { PATTERNS, type PatternName, preTokenizer } from './pretokenize.js';
+import { PATTERNS, type PatternName } from './pretokenize.js';
 
 const FILE = 'GGUF metadata';
 
@@ -83,7 +83,7 @@ function fromTables(metadata: Readonly<Record<string, unknown>>): TokenizerDefin
     byteIds: buildByteIds(FILE, ids),
     merges: buildMerges(named, merges, 'tokenizer.ggml.merges'),
     whole: pre.whole ? ids : undefined,
-    preTokenizer: preTokenizer([PATTERNS[pre.pattern].pattern]),
+    patterns: [PATTERNS[pre.pattern].pattern],
     nfc: pre.nfc,
     eosTokens: [],
     addBos: pre.addBos,

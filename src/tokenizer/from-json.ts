@@ -2,7 +2,7 @@
 import type { AddedToken } from './added.js';
 import { badFile, buildByteIds, buildMerges, buildVocabulary, endTokens, unsupported } from './build.js';
 import type { TokenizerDefinition } from './byte-level.js';
-import { PATTERNS, preTokenizer } from './pretokenize.js';
+import { PATTERNS } from './pretokenize.js';
 
 type Fields = Record<string, unknown>;
 
@@ -41,7 +41,7 @@ export function definitionFromJson(text: string, file: string, config: Fields): 
     byteIds: buildByteIds(file, ids),
     merges: buildMerges(named, model.merges, 'model.merges'),
     whole: model.ignore_merges === true ? new Map([...ids].filter(([, id]) => !control.has(id))) : undefined,
-    preTokenizer: preTokenizer(readPatterns(root.pre_tokenizer, file)),
+    patterns: readPatterns(root.pre_tokenizer, file),
     nfc: readsNfc(root.normalizer, file),
     bosToken,
     eosTokens: endTokens([idOf(config.eos_token)], added),

@@ -11,7 +11,7 @@ import { badFile, buildVocabulary, endTokens, MAX_IDS } from './build.js';
 import type { TokenizerDefinition } from './byte-level.js';
 import { plainAdded } from './from-gguf.js';
 import { MergeTable } from './merges.js';
-import { PATTERNS, preTokenizer } from './pretokenize.js';
+import { PATTERNS } from './pretokenize.js';
 
 const EXTRAS = 205;
 const CONTROL = [
@@ -43,7 +43,7 @@ export function definitionFromTiktoken(text: string, file: string): TokenizerDef
     byteIds,
     merges,
     whole: irregular.size > 0 ? irregular : undefined,
-    preTokenizer: preTokenizer([PATTERNS.qwen2.pattern]),
+    patterns: [PATTERNS.qwen2.pattern],
     nfc: false,
     eosTokens: endTokens([], added),
     addBos: false,

@@ -5,7 +5,7 @@ import { KaiwenError } from '../errors.js';
 import type { JsonObject, TokenizerSource } from '../formats/checkpoint.js';
 import { openCheckpoint } from '../formats/open.js';
 import { badFile } from './build.js';
-import { ByteLevelTokenizer } from './byte-level.js';
+import { ByteLevelTokenizer, type TokenizerDefinition } from './byte-level.js';
 import { definitionFromGguf } from './from-gguf.js';
 import { definitionFromJson } from './from-json.js';
 import { definitionFromTiktoken } from './from-tiktoken.js';
@@ -19,12 +19,16 @@ const MAX_FILE_BYTES = 256 << 20;
  * @throws KaiwenError 'bad_file' (damaged, contradictory), 'unsupported' (not byte-level BPE), 'not_found', 'io'
  */
 export function loadTokenizer(source: TokenizerSource): Tokenizer {
-  if (source.kind === 'gguf') return new ByteLevelTokenizer(definitionFromGguf(source.metadata));
+  return new ByteLevelTokenizer(readDefinition(source));
+}
+
+/** What the source defines, before it is made ready to encode. */
+export function readDefinition(source: TokenizerSource): TokenizerDefinition {
+  if (source.kind === 'gguf') return definitionFromGguf(source.metadata);
   const text = readText(source.path);
   const file = basename(source.path);
-  return new ByteLevelTokenizer(
-    source.kind === 'tiktoken' ? definitionFromTiktoken(text, file) : definitionFromJson(text, file, source.config),
-  );
+  if (source.kind === 'tiktoken') return definitionFromTiktoken(text, file);
+  return definitionFromJson(text, file, source.config);
 }
 
 /**
