@@ -88,7 +88,7 @@ function find(test: (architecture: Architecture) => boolean, name: string, file:
   if (architecture) return architecture;
   const known = ARCHITECTURES.map(({ gguf }) => gguf).join(', ');
   throw new KaiwenError('unsupported', `${file}: unknown architecture '${label(name)}'.`, {
-    remedy: `Kaiwen runs ${known}.`,
+    remedy: `Kaiwen reads ${known}.`,
   });
 }
 

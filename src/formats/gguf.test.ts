@@ -133,11 +133,20 @@ describe('parseGguf', () => {
     expect(parse(bytes).tensors.get('a')!.offset % 64).toBe(0);
   });
 
-  it('reads a vocabulary larger than its window', () => {
-    const words = Array.from({ length: 150_000 }, (_, i) => `word ${i} é`);
-    const strings = words.flatMap(str);
-    const bytes = build({ pairs: [[...str('t'), ...u32(T.array, T.string), ...u64(words.length)].concat(strings)] });
-    expect(parse(bytes).metadata.t).toEqual(words);
+  it('reads a vocabulary larger than its window, and a string larger still', () => {
+    const words = Array.from({ length: 100_000 }, (_, i) => `word ${i} é`);
+    const long = 'long '.repeat(300_000);
+    const values = Buffer.concat([
+      Uint8Array.from([...str('words'), ...u32(T.array, T.string), ...u64(words.length)]),
+      ...words.map((word) => Buffer.from(`${String.fromCharCode(Buffer.byteLength(word))}\0\0\0\0\0\0\0${word}`)),
+      Uint8Array.from([...str('long'), ...u32(T.string), ...u64(long.length)]),
+      Buffer.from(long),
+      Uint8Array.from(pair('last', T.u8, 1)),
+    ]);
+    const { metadata } = parse(Buffer.concat([build({ pairCount: 3 }), values]));
+    expect((metadata.words as string[]).join()).toBe(words.join());
+    expect(metadata.long === long).toBe(true);
+    expect(metadata.last).toBe(1);
   });
 });
 
@@ -222,7 +231,7 @@ describe('a hostile GGUF header', () => {
   it('never does worse than an error, whichever byte is changed or where it is cut', () => {
     parse(good);
     for (let at = 0; at < good.length - 128; at++) {
-      for (const flip of [1, 0x80, 0xff]) {
+      for (const flip of [1, 0x80]) {
         const bad = good.slice();
         bad[at]! ^= flip;
         onlyKaiwenErrors(() => parse(bad));

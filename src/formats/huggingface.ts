@@ -45,6 +45,11 @@ export function openHuggingFace(path: string, folder: string, single?: string): 
   const files: RandomAccessFile[] = [];
   try {
     const { tensors, notices } = collect(readShards(folder, single, json('model.safetensors.index.json'), files));
+    // Nested files say it twice; where they contradict themselves, the weights decide.
+    const nested = isObject(raw.text_config) ? raw.text_config.tie_word_embeddings : undefined;
+    if (typeof nested === 'boolean' && nested === !raw.tie_word_embeddings) {
+      config.tie_word_embeddings = !tensors.has('lm_head.weight');
+    }
     return new StoredCheckpoint({
       path,
       format: 'safetensors',

@@ -53,9 +53,14 @@ function saveFolder(name: string, config: unknown, tensors: Tensors): string {
 function values(checkpoint: Checkpoint, name: string): number[] {
   const tensor = checkpoint.tensors.get(name)!;
   expect(tensor.dtype).toBe('f32');
+  return [...new Float32Array(read(checkpoint, name))];
+}
+
+function read(checkpoint: Checkpoint, name: string): ArrayBuffer {
+  const tensor = checkpoint.tensors.get(name)!;
   const bytes = new Uint8Array(tensor.byteLength);
   checkpoint.read(tensor, bytes);
-  return [...new Float32Array(bytes.buffer)];
+  return bytes.buffer;
 }
 
 describe('a Hugging Face folder', () => {
@@ -69,10 +74,10 @@ describe('a Hugging Face folder', () => {
         expect(tensor.shape).toEqual([8, ...shape]);
         const into = new Uint8Array(data.byteLength);
         checkpoint.read(tensor, into, Number(expert[2]) * data.byteLength);
-        expect(new Float32Array(into.buffer)).toEqual(data);
+        expect(Buffer.from(into.buffer).equals(new Uint8Array(data.buffer))).toBe(true);
       } else {
         expect(checkpoint.tensors.get(key)).toMatchObject({ name: key, dtype: 'f32', shape });
-        expect(Float32Array.from(values(checkpoint, key))).toEqual(data);
+        expect(Buffer.from(read(checkpoint, key)).equals(new Uint8Array(data.buffer))).toBe(true);
       }
     }
   });
@@ -94,6 +99,7 @@ describe('a Hugging Face folder', () => {
       {
         architectures: ['Qwen3_5ForConditionalGeneration'],
         model_type: 'qwen3_5',
+        tie_word_embeddings: false,
         vision_config: { hidden_size: 1 },
         text_config: {
           model_type: 'qwen3_5_text',
@@ -101,6 +107,7 @@ describe('a Hugging Face folder', () => {
           num_hidden_layers: 4,
           num_attention_heads: 4,
           eos_token_id: 7,
+          tie_word_embeddings: true,
           rope_parameters: {
             rope_type: 'default',
             rope_theta: 1e7,
@@ -122,6 +129,7 @@ describe('a Hugging Face folder', () => {
       model_type: 'qwen3_5_text',
       architectures: ['Qwen3_5ForCausalLM'],
       hidden_size: 64,
+      tie_word_embeddings: false,
       rope_theta: 1e7,
       partial_rotary_factor: 0.25,
       layer_types: ['linear_attention', 'linear_attention', 'linear_attention', 'full_attention'],
@@ -438,7 +446,7 @@ describe('a GGUF file', () => {
     );
     const good = readFileSync(path);
     for (let at = 0; at < good.length - 96; at++) {
-      for (const flip of [1, 0x40, 0xff]) {
+      for (const flip of [1, 0xff]) {
         const bad = Buffer.from(good);
         bad[at]! ^= flip;
         writeFileSync(path, bad);
@@ -457,7 +465,7 @@ it('a broken safetensors header in a folder never does worse than an error', () 
   });
   const good = readFileSync(join(path, 'model.safetensors'));
   for (let at = 0; at < good.length - 112; at++) {
-    for (const flip of [1, 2, 0x10]) {
+    for (const flip of [1, 0x12]) {
       const bad = Buffer.from(good);
       bad[at]! ^= flip;
       writeFileSync(join(path, 'model.safetensors'), bad);
