@@ -1,1 +1,35 @@
-export {};
+/**
+ * Kaiwen as a library: load a Qwen (or Llama) model and let it speak. Everything computes in worker threads; the thread
+ * that calls stays free.
+ *
+ * ```ts
+ * import { load } from 'kaiwen';
+ *
+ * await using model = await load('models/glossary');
+ * for await (const event of model.generate('A whale is')) {
+ *   if (event.type === 'text') process.stdout.write(event.text);
+ * }
+ * ```
+ */
+export { describeError, type ErrorCode, KaiwenError } from './errors.js';
+export type {
+  ChatMessage,
+  ChatOptions,
+  GenerateOptions,
+  LoadOptions,
+  Model,
+  TextEvent,
+  TokenLogprob,
+} from './generate/api.js';
+export type {
+  Engine,
+  EngineInfo,
+  EngineOptions,
+  FinishReason,
+  GenerateStats,
+  LoadProgress,
+  SamplingParams,
+} from './generate/engine.js';
+export { load } from './generate/load.js';
+export { openTokenizer } from './tokenizer/load.js';
+export type { StreamDecoder, Tokenizer } from './tokenizer/tokenizer.js';

@@ -49,7 +49,7 @@ describe('filters', () => {
       fc.property(
         logitsArbitrary,
         fc.record({
-          temperature: fc.double({ min: 0.3, max: 3, noNaN: true }),
+          temperature: fc.double({ min: 0.7, max: 3, noNaN: true }),
           topK: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 320 })),
           topP: fc.oneof(fc.constant(1), fc.double({ min: 0, max: 1, noNaN: true })),
           minP: fc.oneof(fc.constant(0), fc.double({ min: 0, max: 1, noNaN: true })),

@@ -1,0 +1,156 @@
+/**
+ * A loaded model that speaks text: the tokenizer and chat template in front of an engine, which computes in its own
+ * thread. Nothing here touches a file.
+ */
+import { KaiwenError } from '../errors.js';
+import type { JsonObject } from '../formats/checkpoint.js';
+import { ChatTemplate } from '../tokenizer/chat-template.js';
+import type { Tokenizer } from '../tokenizer/tokenizer.js';
+import type { ChatMessage, ChatOptions, GenerateOptions, Model, TextEvent } from './api.js';
+import { fitConversation } from './conversation.js';
+import { defined, samplingDefaults, stopTokens } from './defaults.js';
+import type { Engine, EngineInfo, GenerateRequest, SamplingParams } from './engine.js';
+import { checkSampling } from './sampler.js';
+import { streamText } from './stream.js';
+import { ThinkingSplitter } from './thinking.js';
+
+export interface ModelParts {
+  name: string;
+  path: string;
+  engine: Engine;
+  tokenizer: Tokenizer;
+  /** Jinja; absent: ChatML. */
+  chatTemplate?: string;
+  generationConfig: JsonObject;
+  config: JsonObject;
+}
+
+export class TextModel implements Model {
+  readonly name: string;
+  readonly path: string;
+  readonly engine: Engine;
+  readonly tokenizer: Tokenizer;
+  readonly defaults: SamplingParams;
+  readonly #template: ChatTemplate;
+  readonly #stopTokens: readonly number[];
+
+  /** Owns the engine from here on. Throws KaiwenError 'bad_file' if the chat template does not parse. */
+  constructor({ name, path, engine, tokenizer, chatTemplate, generationConfig, config }: ModelParts) {
+    this.name = name;
+    this.path = path;
+    this.engine = engine;
+    this.tokenizer = tokenizer;
+    this.defaults = samplingDefaults(generationConfig);
+    this.#template = new ChatTemplate(chatTemplate, tokenizer, name);
+    this.#stopTokens = stopTokens(tokenizer, generationConfig, config);
+  }
+
+  get info(): EngineInfo {
+    return this.engine.info;
+  }
+
+  get canThink(): boolean {
+    return this.#template.canThink;
+  }
+
+  async *generate(prompt: string | readonly number[], options: GenerateOptions = {}): AsyncGenerator<TextEvent> {
+    const tokens = typeof prompt === 'string' ? this.#promptTokens(prompt) : this.#checkIds(prompt);
+    yield* streamText(this.engine, this.tokenizer, this.#request(tokens, options), options);
+  }
+
+  async *chat(messages: readonly ChatMessage[], options: ChatOptions = {}): AsyncGenerator<TextEvent> {
+    const { think, maxTokens } = options;
+    const render = (some: readonly ChatMessage[]) => this.#template.render(some, { think });
+    const { rendered, notice } = fitConversation(messages, render, this.info.context, maxTokens);
+    const request = this.#request(rendered.tokens, options);
+    if (notice) yield { type: 'notice', message: notice };
+    const splitter = this.canThink ? new ThinkingSplitter(rendered.thinkingOpen) : undefined;
+    yield* streamText(this.engine, this.tokenizer, request, { ...options, splitter });
+  }
+
+  async embed(text: string, options: { signal?: AbortSignal } = {}): Promise<Float32Array> {
+    const tokens = this.#promptTokens(text);
+    if (tokens.length > this.info.context) throw this.#tooLong(tokens.length);
+    return this.engine.embed(tokens, options.signal);
+  }
+
+  tokenize(text: string, options?: { control?: boolean }): number[] {
+    return this.tokenizer.encode(text, options);
+  }
+
+  detokenize(ids: Iterable<number>): string {
+    return this.tokenizer.decode(ids);
+  }
+
+  close(): Promise<void> {
+    return this.engine.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #request(tokens: readonly number[], options: GenerateOptions): GenerateRequest {
+    const { context, vocabSize } = this.info;
+    if (tokens.length >= context) throw this.#tooLong(tokens.length);
+    const { maxTokens, stop: _stop, logprobs, detectRepetition = true, signal: _signal, ...given } = options;
+    checkCount('maxTokens', maxTokens, 1);
+    checkCount('logprobs', logprobs, 0);
+    const sampling: SamplingParams = pickSampling({ ...this.defaults, ...defined(given) });
+    checkSampling(sampling, vocabSize);
+    return {
+      tokens,
+      maxTokens: Math.min(maxTokens ?? context, context - tokens.length),
+      stopTokens: this.#stopTokens,
+      sampling,
+      logprobs: logprobs === undefined ? undefined : Math.min(logprobs, vocabSize),
+      detectRepetition,
+    };
+  }
+
+  /** A user's text: its control tokens stay text. An empty one begins a document, where the model has a token for that. */
+  #promptTokens(text: string): number[] {
+    const { bosToken, addBos, controlTokens } = this.tokenizer;
+    const tokens = this.tokenizer.encode(text);
+    const start = bosToken ?? controlTokens.get('<|endoftext|>');
+    if (tokens.length === 0) return this.#checkIds(start === undefined ? [] : [start]);
+    return addBos && bosToken !== undefined ? [bosToken, ...tokens] : tokens;
+  }
+
+  #checkIds(ids: readonly number[]): number[] {
+    if (ids.length === 0) {
+      throw new KaiwenError('bad_input', 'the prompt is empty', {
+        remedy: 'Give at least one token to continue from.',
+      });
+    }
+    const { vocabSize } = this.info;
+    for (const id of ids) {
+      if (Number.isInteger(id) && id >= 0 && id < vocabSize) continue;
+      throw new KaiwenError('bad_input', `the prompt holds the token id ${id}`, {
+        remedy: `Token ids of this model are whole numbers from 0 to ${vocabSize - 1}.`,
+      });
+    }
+    return [...ids];
+  }
+
+  #tooLong(length: number): KaiwenError {
+    return new KaiwenError(
+      'context_overflow',
+      `the prompt has ${length} tokens, the context holds ${this.info.context} with the answer`,
+      { remedy: 'Shorten the prompt, or load the model with a larger context.' },
+    );
+  }
+}
+
+function checkCount(name: string, value: number | undefined, least: number): void {
+  if (value === undefined || (Number.isInteger(value) && value >= least)) return;
+  throw new KaiwenError('bad_input', `${name} is ${value}`, { remedy: `It must be a whole number from ${least} up.` });
+}
+
+/** Only what the engine knows: options of other layers must not travel to its thread. */
+function pickSampling(params: SamplingParams): SamplingParams {
+  const { temperature, topK, topP, minP, repetitionPenalty, presencePenalty, frequencyPenalty } = params;
+  const { seed, logitBias } = params;
+  const fixed = { temperature, topK, topP, minP, repetitionPenalty, presencePenalty, frequencyPenalty };
+  return { ...fixed, ...defined({ seed, logitBias }) };
+}

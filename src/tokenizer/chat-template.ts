@@ -1,0 +1,182 @@
+/**
+ * Renders a conversation with the model's own Jinja template (ChatML where it has none) into token ids.
+ *
+ * What people wrote never becomes a control token. In their texts every character with which a control token could
+ * begin (for Qwen: `<`) is replaced by a stand-in, a private-use character that occurs in none of them, before the
+ * template runs; control tokens are then looked for while the stand-ins are in place, so that each must begin with a
+ * character of the template. Literals that the template compares texts with (`content.split('</think>')`) get the
+ * same stand-ins, so its string operations work as they would without.
+ */
+import { KaiwenError } from '../errors.js';
+import { type Program, parseTemplate, runTemplate } from './jinja.js';
+import { mapOperands } from './template-literals.js';
+import type { Tokenizer } from './tokenizer.js';
+
+export interface TemplateMessage {
+  role: 'system' | 'user' | 'assistant' | 'tool';
+  content: string;
+  thinking?: string;
+}
+
+export interface RenderOptions {
+  /** Passed on as `enable_thinking`; absent: the template's own default. */
+  think?: boolean;
+  /** End with the opening of the assistant's turn. Default true. */
+  addGenerationPrompt?: boolean;
+}
+
+export interface RenderedChat {
+  tokens: number[];
+  /** The prompt ends inside a thinking block that the template opened. */
+  thinkingOpen: boolean;
+}
+
+export const CHATML =
+  "{% for message in messages %}{{ '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}{% endfor %}" +
+  "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
+
+const ROLES = ['system', 'user', 'assistant', 'tool'];
+
+export class ChatTemplate {
+  /** The template knows thinking. */
+  readonly canThink: boolean;
+  readonly #tokenizer: Tokenizer;
+  readonly #source: string;
+  readonly #name: string;
+  readonly #control: RegExp | undefined;
+  readonly #starts: readonly string[];
+
+  /** `source`: Jinja, undefined for ChatML; `name`: the model, for messages. Throws KaiwenError 'bad_file' on bad syntax. */
+  constructor(source: string | undefined, tokenizer: Tokenizer, name: string) {
+    this.#tokenizer = tokenizer;
+    this.#source = source ?? CHATML;
+    this.#name = name;
+    this.canThink = /enable_thinking|<\/?think>/.test(this.#source);
+    const names = [...tokenizer.controlTokens.keys()].filter((text) => text !== '');
+    names.sort((a, b) => b.length - a.length);
+    this.#starts = [...new Set(names.map((text) => String.fromCodePoint(text.codePointAt(0)!)))];
+    this.#control = names.length === 0 ? undefined : new RegExp(names.map(escapeRegExp).join('|'), 'g');
+    this.#parse();
+  }
+
+  /** Throws KaiwenError 'bad_input' if the template refuses the conversation. */
+  render(messages: readonly TemplateMessage[], options: RenderOptions = {}): RenderedChat {
+    for (const { role } of messages) {
+      if (!ROLES.includes(role)) {
+        throw new KaiwenError('bad_input', `a message has the role "${role}"`, {
+          remedy: `Roles are ${ROLES.join(', ')}.`,
+        });
+      }
+    }
+    const standIns = this.#standIns(messages);
+    const hide = (text: string) => replaceAll(text, standIns);
+    const program = this.#parse();
+    mapOperands(program, hide);
+    const text = this.#run(program, {
+      messages: messages.map(({ role, content, thinking }) => ({
+        role,
+        content: hide(content),
+        ...(thinking !== undefined && { reasoning_content: hide(thinking) }),
+      })),
+      add_generation_prompt: options.addGenerationPrompt ?? true,
+      ...(options.think !== undefined && { enable_thinking: options.think }),
+      bos_token: this.#controlText(this.#tokenizer.bosToken),
+      eos_token: this.#controlText(this.#tokenizer.eosTokens[0]),
+    });
+    return { tokens: this.#encode(text, standIns), thinkingOpen: /<think>\s*$/.test(text) };
+  }
+
+  #encode(text: string, standIns: ReadonlyMap<string, string>): number[] {
+    const back = new Map(Array.from(standIns, ([from, to]) => [to, from]));
+    const plain = replaceAll(text, back);
+    const tokenizer = this.#tokenizer;
+    if (!this.#control) return tokenizer.encode(plain);
+    // Where the texts hold nothing that looks like a control token, the tokenizer may as well look for itself.
+    const count = (string: string) => string.normalize('NFC').match(this.#control!)?.length ?? 0;
+    if (count(plain) === count(text)) return tokenizer.encode(plain, { control: true });
+    const tokens: number[] = [];
+    const encode = (segment: string) => {
+      if (segment) for (const id of tokenizer.encode(replaceAll(segment, back))) tokens.push(id);
+    };
+    let end = 0;
+    for (const match of text.matchAll(this.#control)) {
+      encode(text.slice(end, match.index));
+      tokens.push(tokenizer.controlTokens.get(match[0])!);
+      end = match.index + match[0].length;
+    }
+    encode(text.slice(end));
+    return tokens;
+  }
+
+  /** For each character that begins a control token a private-use character that no text and no template holds. */
+  #standIns(messages: readonly TemplateMessage[]): Map<string, string> {
+    const texts = messages.flatMap(({ content, thinking }) =>
+      thinking === undefined ? [content] : [content, thinking],
+    );
+    const taken = [this.#source, ...texts].filter((text) => /[\uE000-\uF8FF\u{F0000}-\u{10FFFD}]/u.test(text));
+    const standIns = new Map<string, string>();
+    let code = 0xe000;
+    for (const start of this.#starts) {
+      let standIn: string;
+      do {
+        if (code === 0xf900) code = 0xf0000;
+        if (code > 0x10fffd) throw new KaiwenError('bad_input', 'the conversation holds every private-use character');
+        standIn = String.fromCodePoint(code++);
+      } while (taken.some((text) => text.includes(standIn)));
+      standIns.set(start, standIn);
+    }
+    return standIns;
+  }
+
+  #controlText(id: number | undefined): string {
+    if (id !== undefined) for (const [text, control] of this.#tokenizer.controlTokens) if (control === id) return text;
+    return '';
+  }
+
+  #parse(): Program {
+    try {
+      return parseTemplate(this.#source);
+    } catch (cause) {
+      throw new KaiwenError('bad_file', `the chat template of ${this.#name} does not parse: ${reason(cause)}`, {
+        remedy: 'Correct or remove chat_template; without one, ChatML is used.',
+        cause,
+      });
+    }
+  }
+
+  #run(program: Program, variables: Record<string, unknown>): string {
+    try {
+      return runTemplate(program, variables);
+    } catch (cause) {
+      throw new KaiwenError(
+        'bad_input',
+        `the chat template of ${this.#name} refuses this conversation: ${reason(cause)}`,
+        {
+          remedy: 'Change the order or roles of the messages as it asks.',
+          cause,
+        },
+      );
+    }
+  }
+}
+
+/** `source` undefined: ChatML. The ids of one conversation; see ChatTemplate, which keeps what it needs between calls. */
+export function renderChat(
+  source: string | undefined,
+  messages: readonly TemplateMessage[],
+  options: RenderOptions & { tokenizer: Tokenizer; name?: string },
+): number[] {
+  return new ChatTemplate(source, options.tokenizer, options.name ?? 'the model').render(messages, options).tokens;
+}
+
+function replaceAll(text: string, table: ReadonlyMap<string, string>): string {
+  let result = text;
+  for (const [from, to] of table) result = result.replaceAll(from, () => to);
+  return result;
+}
+
+const escapeRegExp = (text: string) => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message.split('\n')[0] : String(error);
+}
