@@ -1,0 +1,142 @@
+/**
+ * Times the matrix kernels on one thread: milliseconds, GB of weights and thousand million products a second
+ * (the best of several runs).
+ *
+ *   npx tsx bench/kernels.ts [filter]      such as q4_0, "decode 1024x3072" or plain
+ */
+
+import { byteLength } from '../src/tensor/dtype.js';
+import type { Simd } from '../src/tensor/kernels.js';
+import { embed } from '../src/tensor/ops/embed.js';
+import { activationBits, type HeldType, heldBytes, isFloat } from '../src/tensor/ops/layout.js';
+import { matmul } from '../src/tensor/ops/matmul.js';
+import { quantize, quantizedBytes } from '../src/tensor/ops/quantize.js';
+import { repack } from '../src/tensor/ops/repack.js';
+import { KernelBench } from '../test/kernel-bench.js';
+
+const filters = process.argv.slice(2).join(' ').split(' ').filter(Boolean);
+const TYPES: readonly HeldType[] = ['q8_0', 'q4_0', 'q4_k', 'q6_k', 'f16', 'bf16', 'f32'];
+
+function time(run: () => void): number {
+  let best = Infinity;
+  const until = performance.now() + 600;
+  for (let i = 0; i < 4 || performance.now() < until; i++) {
+    const start = performance.now();
+    run();
+    best = Math.min(best, performance.now() - start);
+  }
+  return best;
+}
+
+function report(
+  name: string,
+  bytes: number,
+  products: number,
+  prepare: (bench: KernelBench) => () => void,
+  simd: Simd,
+) {
+  const label = `${simd.padEnd(7)} ${name}`;
+  if (!filters.every((filter) => label.includes(filter))) return;
+  const bench = new KernelBench(simd, 256 << 20);
+  const record = prepare(bench);
+  const ms = time(() => {
+    record();
+    bench.run();
+  });
+  const gmac = products ? (products / ms / 1e6).toFixed(1) : '';
+  console.log(
+    `${label.padEnd(40)} ${ms.toFixed(3).padStart(9)} ${(bytes / ms / 1e6).toFixed(1).padStart(7)} ${gmac.padStart(7)}`,
+  );
+}
+
+/** Random bits, but small scales: finite in every type. */
+function randomWeights(type: HeldType, count: number): Uint8Array {
+  const bytes = new Uint8Array(byteLength(type, count));
+  let state = 1;
+  for (let i = 0; i < bytes.length; i++) bytes[i] = (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) >>> 24;
+  if (isFloat(type))
+    for (let i = type === 'f32' ? 3 : 1; i < bytes.length; i += type === 'f32' ? 4 : 2) bytes[i] = 0x3c;
+  return bytes;
+}
+
+function product(simd: Simd, type: HeldType, tokens: number, rows: number, cols: number) {
+  const name = `${tokens === 1 ? 'decode' : `prefill ${tokens}`} ${cols}x${rows} ${type}`;
+  const bytes = heldBytes(type, rows, cols);
+  report(
+    name,
+    bytes,
+    tokens * rows * cols,
+    (bench) => {
+      const file = randomWeights(type, rows * cols);
+      let weights = bench.put(file);
+      if (!isFloat(type)) {
+        const src = weights;
+        weights = bench.alloc(bytes);
+        repack(bench.program, { type, src, dst: weights, rows, cols });
+        bench.run();
+      }
+      const values = new Float32Array(tokens * cols).map((_, i) => Math.sin(i));
+      let x = bench.put(values);
+      const bits = activationBits(type, simd);
+      if (bits) {
+        const out = bench.alloc(quantizedBytes(tokens, cols, bits));
+        quantize(bench.program, { x, out, tokens, cols, bits });
+        bench.run();
+        x = out;
+      }
+      const y = bench.alloc(4 * tokens * rows);
+      return () => matmul(bench.program, { type, weights, x, y, tokens, rows, cols });
+    },
+    simd,
+  );
+}
+
+console.log(`${''.padEnd(40)} ${'ms'.padStart(9)} ${'GB/s'.padStart(7)} ${'GMAC/s'.padStart(7)}`);
+for (const simd of ['relaxed', 'plain'] as const) {
+  for (const type of TYPES) product(simd, type, 1, 12_288, 4096);
+  for (const type of TYPES) product(simd, type, 1, 3072, 1024);
+  for (const tokens of [8, 64, 512]) for (const type of TYPES) product(simd, type, tokens, 3072, 1024);
+  for (const type of TYPES) product(simd, type, 512, 1024, 3072);
+  product(simd, 'f32', 1024, 1024, 1024);
+  for (const bits of [8, 16] as const) {
+    report(
+      `quantize ${bits}`,
+      512 * 1024 * 4,
+      0,
+      (bench) => {
+        const x = bench.put(new Float32Array(512 * 1024).map((_, i) => Math.sin(i)));
+        const out = bench.alloc(quantizedBytes(512, 1024, bits));
+        return () => quantize(bench.program, { x, out, tokens: 512, cols: 1024, bits });
+      },
+      simd,
+    );
+  }
+  for (const type of TYPES) {
+    if (isFloat(type)) continue;
+    report(
+      `repack ${type}`,
+      byteLength(type, 3072 * 1024),
+      0,
+      (bench) => {
+        const src = bench.put(randomWeights(type, 3072 * 1024));
+        const dst = bench.alloc(heldBytes(type, 3072, 1024));
+        return () => repack(bench.program, { type, src, dst, rows: 3072, cols: 1024 });
+      },
+      simd,
+    );
+  }
+  for (const type of TYPES) {
+    report(
+      `embed ${type}`,
+      (512 * heldBytes(type, 16, 1024)) / 16,
+      0,
+      (bench) => {
+        const table = bench.alloc(heldBytes(type, 4096, 1024));
+        const ids = bench.put(new Int32Array(512).map((_, i) => (i * 797) % 4096));
+        const out = bench.alloc(512 * 4096);
+        return () => embed(bench.program, { type, table, ids, out, tokens: 512, rows: 4096, cols: 1024 });
+      },
+      simd,
+    );
+  }
+}

@@ -1,0 +1,149 @@
+/**
+ * One token × a panel of 16 rows of q4_k: y += d·scale·Σqx·s − dmin·minimum·Σx·s for each sub-block of 32.
+ * The minima of a super-block are summed first, on their own (4 sums, 4 float accumulators); then the sub-blocks run
+ * as in q4_0. Integer sums are at most 15·127·16 = 30480 a 16-bit half. Registers as in q4_0.
+ */
+import {
+  Q4_K_BLOCK, X16_BLOCK, X8_BLOCK, X_OFFSET, X_SCALE,
+} from '../src/tensor/ops/layout-constants';
+import { bytesU, dot16, dot8, highNibbles, joinRows, lowNibbles } from './matmul-dot';
+import { loadF16, madd } from './simd';
+
+const SUB_BLOCK: usize = 288;
+
+/** Writes 16 sums to `out`, which has 64 more bytes for the kernel's own use. */
+export function decodeQ4K(w: usize, x: usize, blocks: i32, out: usize): void {
+  const xBlock: usize = ASC_FEATURE_RELAXED_SIMD ? X8_BLOCK : X16_BLOCK;
+  for (let i: usize = 0; i < 64; i += 16) v128.store(out + i, f32x4.splat(0));
+  for (; blocks > 0; blocks--) {
+    minima(w, x + xBlock - 32, xBlock, out);
+    for (let i: usize = 0; i < 4; i++) v128.store(out + 64 + (i << 4), loadF16(w + (i << 3)));
+    if (ASC_FEATURE_RELAXED_SIMD) bytes(w + 64, x, out);
+    else words(w + 64, x, out);
+    x += xBlock << 3;
+    w += Q4_K_BLOCK;
+  }
+}
+
+/** out += dmin × Σ minimum × (−s·Σx) of a super-block. */
+// @ts-ignore: decorator
+@inline
+function minima(w: usize, x: usize, xBlock: usize, out: usize): void {
+  let m0 = f32x4.splat(0);
+  let m1 = f32x4.splat(0);
+  let m2 = f32x4.splat(0);
+  let m3 = f32x4.splat(0);
+  let p = w + 80;
+  for (const end = p + 8 * SUB_BLOCK; p != end; p += SUB_BLOCK) {
+    const offset = v128.load32_splat(x, X_OFFSET);
+    m0 = madd(f32x4.convert_i32x4_s(bytesU(p)), offset, m0);
+    m1 = madd(f32x4.convert_i32x4_s(bytesU(p + 4)), offset, m1);
+    m2 = madd(f32x4.convert_i32x4_s(bytesU(p + 8)), offset, m2);
+    m3 = madd(f32x4.convert_i32x4_s(bytesU(p + 12)), offset, m3);
+    x += xBlock;
+  }
+  v128.store(out, madd(m0, loadF16(w + 32), v128.load(out)));
+  v128.store(out, madd(m1, loadF16(w + 40), v128.load(out, 16)), 16);
+  v128.store(out, madd(m2, loadF16(w + 48), v128.load(out, 32)), 32);
+  v128.store(out, madd(m3, loadF16(w + 56), v128.load(out, 48)), 48);
+}
+
+/** The eight sub-blocks at w; d as f32 lies behind the sums. */
+// @ts-ignore: decorator
+@inline
+function bytes(w: usize, x: usize, out: usize): void {
+  let f0 = v128.load(out);
+  let f1 = v128.load(out, 16);
+  let f2 = v128.load(out, 32);
+  let f3 = v128.load(out, 48);
+  for (const end = w + 8 * SUB_BLOCK; w != end; w += SUB_BLOCK) {
+    let a0 = i32x4.splat(0);
+    let a1 = i32x4.splat(0);
+    let a2 = i32x4.splat(0);
+    let a3 = i32x4.splat(0);
+    let q = w + 32;
+    for (const stop = x + 16; x != stop; x += 8) {
+      let low = v128.load32_splat(x);
+      let high = v128.load32_splat(x, 16);
+      let v = v128.load(q);
+      a0 = dot8(dot8(a0, lowNibbles(v), low), highNibbles(v), high);
+      v = v128.load(q, 16);
+      a1 = dot8(dot8(a1, lowNibbles(v), low), highNibbles(v), high);
+      v = v128.load(q, 32);
+      a2 = dot8(dot8(a2, lowNibbles(v), low), highNibbles(v), high);
+      v = v128.load(q, 48);
+      a3 = dot8(dot8(a3, lowNibbles(v), low), highNibbles(v), high);
+      low = v128.load32_splat(x, 4);
+      high = v128.load32_splat(x, 20);
+      v = v128.load(q, 64);
+      a0 = dot8(dot8(a0, lowNibbles(v), low), highNibbles(v), high);
+      v = v128.load(q, 80);
+      a1 = dot8(dot8(a1, lowNibbles(v), low), highNibbles(v), high);
+      v = v128.load(q, 96);
+      a2 = dot8(dot8(a2, lowNibbles(v), low), highNibbles(v), high);
+      v = v128.load(q, 112);
+      a3 = dot8(dot8(a3, lowNibbles(v), low), highNibbles(v), high);
+      q += 128;
+    }
+    const scale = v128.load32_splat(x, 16 + X_SCALE);
+    f0 = madd(scaled(a0, w), f32x4.mul(v128.load(out, 64), scale), f0);
+    f1 = madd(scaled(a1, w + 4), f32x4.mul(v128.load(out, 80), scale), f1);
+    f2 = madd(scaled(a2, w + 8), f32x4.mul(v128.load(out, 96), scale), f2);
+    f3 = madd(scaled(a3, w + 12), f32x4.mul(v128.load(out, 112), scale), f3);
+    x += X8_BLOCK - 16;
+  }
+  v128.store(out, f0);
+  v128.store(out, f1, 16);
+  v128.store(out, f2, 32);
+  v128.store(out, f3, 48);
+}
+
+/** The sums of four rows times their scales (6 bits), still integers: below 2^22. */
+// @ts-ignore: decorator
+@inline
+function scaled(sums: v128, scales: usize): v128 {
+  const s = i16x8.extend_low_i8x16_u(v128.load32_zero(scales));
+  return f32x4.convert_i32x4_s(
+    i32x4.dot_i16x8_s(sums, i8x16.shuffle(s, s, 0, 1, 0, 1, 2, 3, 2, 3, 4, 5, 4, 5, 6, 7, 6, 7)),
+  );
+}
+
+// @ts-ignore: decorator
+@inline
+function words(w: usize, x: usize, out: usize): void {
+  for (const end = w + 8 * SUB_BLOCK; w != end; w += SUB_BLOCK) {
+    const scale = v128.load32_splat(x, 64 + X_SCALE);
+    for (let g: usize = 0; g < 2; g++) {
+      let a0 = i32x4.splat(0);
+      let a1 = i32x4.splat(0);
+      let a2 = i32x4.splat(0);
+      let a3 = i32x4.splat(0);
+      let q = w + 32 + (g << 5);
+      for (let xj = x, stop = x + 32; xj != stop; xj += 8) {
+        const low = v128.load64_splat(xj);
+        const high = v128.load64_splat(xj, 32);
+        let v = v128.load(q);
+        let n = lowNibbles(v);
+        a0 = dot16(a0, i16x8.extend_low_i8x16_u(n), low);
+        a1 = dot16(a1, i16x8.extend_high_i8x16_u(n), low);
+        n = highNibbles(v);
+        a0 = dot16(a0, i16x8.extend_low_i8x16_u(n), high);
+        a1 = dot16(a1, i16x8.extend_high_i8x16_u(n), high);
+        v = v128.load(q, 16);
+        n = lowNibbles(v);
+        a2 = dot16(a2, i16x8.extend_low_i8x16_u(n), low);
+        a3 = dot16(a3, i16x8.extend_high_i8x16_u(n), low);
+        n = highNibbles(v);
+        a2 = dot16(a2, i16x8.extend_low_i8x16_u(n), high);
+        a3 = dot16(a3, i16x8.extend_high_i8x16_u(n), high);
+        q += 64;
+      }
+      const o = out + (g << 5);
+      const d0 = f32x4.mul(f32x4.mul(v128.load(o, 64), f32x4.convert_i32x4_s(bytesU(w + (g << 3)))), scale);
+      const d1 = f32x4.mul(f32x4.mul(v128.load(o, 80), f32x4.convert_i32x4_s(bytesU(w + (g << 3) + 4))), scale);
+      v128.store(o, madd(f32x4.convert_i32x4_s(joinRows(a0, a1)), d0, v128.load(o)));
+      v128.store(o, madd(f32x4.convert_i32x4_s(joinRows(a2, a3)), d1, v128.load(o, 16)), 16);
+    }
+    x += X16_BLOCK;
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * A run of a panel as 16-bit integers, offsets subtracted, for the 16-bit tiles. Scratch holds four groups of four
+ * rows, one after the other; each block of 32 columns of a group is 288 bytes: 16 vectors of 4 rows × 2 columns, then
+ * 4 f32 scales, then q4_k: 4 f32 minima; q6_k: the scales of the second 16 columns.
+ */
+import { Held, Q4_0_BLOCK, Q4_K_BLOCK, Q6_K_BLOCK, Q8_0_BLOCK } from '../src/tensor/ops/layout-constants';
+import { bytesS, bytesU, highNibbles, lowNibbles } from './matmul-dot';
+import { loadF16 } from './simd';
+
+export const UNPACKED_16: usize = 288;
+
+export function unpack16(type: i32, w: usize, blocks: i32, scratch: usize): void {
+  const group = <usize>blocks * UNPACKED_16;
+  if (type == Held.q8_0) {
+    for (; blocks > 0; blocks--) {
+      for (let g: usize = 0; g < 4; g++) {
+        const out = scratch + g * group;
+        const q = w + 32 + (g << 4);
+        for (let j: usize = 0; j < 8; j++) widen(v128.load(q + (j << 6)), out + (j << 5));
+        v128.store(out, loadF16(w + (g << 3)), 256);
+      }
+      w += Q8_0_BLOCK;
+      scratch += UNPACKED_16;
+    }
+  } else if (type == Held.q4_0) {
+    for (; blocks > 0; blocks--) {
+      for (let g: usize = 0; g < 4; g++) {
+        const out = scratch + g * group;
+        nibbleGroup(w + 32 + (g << 4), out, i8x16.splat(8));
+        v128.store(out, loadF16(w + (g << 3)), 256);
+      }
+      w += Q4_0_BLOCK;
+      scratch += UNPACKED_16;
+    }
+  } else if (type == Held.q4_k) {
+    for (; blocks > 0; blocks -= 8) {
+      for (let sub = w + 64, end = sub + 2304; sub != end; sub += 288) {
+        for (let g: usize = 0; g < 4; g++) {
+          const out = scratch + g * group;
+          nibbleGroup(sub + 32 + (g << 4), out, i8x16.splat(0));
+          const scales = f32x4.convert_i32x4_s(bytesU(sub + (g << 2)));
+          const minima = f32x4.convert_i32x4_s(bytesU(sub + 16 + (g << 2)));
+          v128.store(out, f32x4.mul(loadF16(w + (g << 3)), scales), 256);
+          v128.store(out, f32x4.mul(loadF16(w + 32 + (g << 3)), minima), 272);
+        }
+        scratch += UNPACKED_16;
+      }
+      w += Q4_K_BLOCK;
+    }
+  } else {
+    for (; blocks > 0; blocks -= 8) {
+      for (let i: usize = 0; i < 8; i++) {
+        const q = w + 288 + i * 384;
+        const scales = w + 32 + (i << 5);
+        for (let g: usize = 0; g < 4; g++) {
+          const out = scratch + g * group;
+          sixGroup(q + (g << 4), out);
+          const d = loadF16(w + (g << 3));
+          v128.store(out, f32x4.mul(d, f32x4.convert_i32x4_s(bytesS(scales + (g << 2)))), 256);
+          v128.store(out, f32x4.mul(d, f32x4.convert_i32x4_s(bytesS(scales + 16 + (g << 2)))), 272);
+        }
+        scratch += UNPACKED_16;
+      }
+      w += Q6_K_BLOCK;
+    }
+  }
+}
+
+/** 4 rows × 4 byte columns as two vectors of 4 rows × 2 columns. */
+// @ts-ignore: decorator
+@inline
+function widen(v: v128, out: usize): void {
+  const a = i16x8.extend_low_i8x16_s(v);
+  const b = i16x8.extend_high_i8x16_s(v);
+  v128.store(out, i8x16.shuffle(a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27));
+  v128.store(out, i8x16.shuffle(a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31), 16);
+}
+
+// @ts-ignore: decorator
+@inline
+function nibbleGroup(q: usize, out: usize, offset: v128): void {
+  for (let end = q + 256; q != end; q += 64) {
+    const v = v128.load(q);
+    widen(i8x16.sub(lowNibbles(v), offset), out);
+    widen(i8x16.sub(highNibbles(v), offset), out + 128);
+    out += 32;
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function sixGroup(q: usize, out: usize): void {
+  const two = i8x16.splat(0x30);
+  const offset = i8x16.splat(32);
+  for (let h = q + 256, end = h + 128; h != end; h += 64) {
+    const high = v128.load(h);
+    const v0 = v128.load(q);
+    const v1 = v128.load(q, 64);
+    widen(i8x16.sub(v128.or(lowNibbles(v0), v128.and(i16x8.shl(high, 4), two)), offset), out);
+    widen(i8x16.sub(v128.or(highNibbles(v0), v128.and(i16x8.shl(high, 2), two)), offset), out + 128);
+    widen(i8x16.sub(v128.or(lowNibbles(v1), v128.and(high, two)), offset), out + 32);
+    widen(i8x16.sub(v128.or(highNibbles(v1), v128.and(i16x8.shr_u(high, 2), two)), offset), out + 160);
+    q += 128;
+    out += 64;
+  }
+}

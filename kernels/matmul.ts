@@ -1,0 +1,92 @@
+/**
+ * y[t, r] (+)= Σ_c weights[r, c] · x[t, c] + bias[r]. A piece is a range of 16-row panels × a range of tokens, or of
+ * one expert's tokens. One to three tokens run the decoding kernels, which read each panel from start to end with
+ * one accumulator lane a row. More tokens expand a panel into scratch once, where it stays in the first-level cache,
+ * and run 4 rows × 4 tokens register tiles over it.
+ */
+import { Held, Matmul, PANEL, X16_BLOCK, X8_BLOCK } from '../src/tensor/ops/layout-constants';
+import { decodeQ4K } from './matmul-decode-q4_k';
+import { decodeQ4_0 } from './matmul-decode-q4_0';
+import { decodeQ6K } from './matmul-decode-q6_k';
+import { decodeQ8_0 } from './matmul-decode-q8_0';
+import { floatPanel } from './matmul-float';
+import { panelBytes, xBlockBytes } from './matmul-layout';
+import { addBias, addRows, startRows } from './matmul-rows';
+import { panelTiles } from './matmul-tile';
+import { int, ptr } from './record';
+
+/** Up to this many tokens, a panel is decoded again for each: it is still in cache. */
+const DECODE_TOKENS: i32 = 3;
+
+export function matmul(op: usize, piece: i32, scratch: usize): void {
+  const type = int(op, Matmul.type);
+  const rows = int(op, Matmul.rows);
+  const cols = int(op, Matmul.cols);
+  const rowPieces = int(op, Matmul.rowPieces);
+  const group = piece / rowPieces;
+
+  let weights = ptr(op, Matmul.weights);
+  let firstToken = group * int(op, Matmul.tokensPerPiece);
+  let tokens = min(int(op, Matmul.tokensPerPiece), int(op, Matmul.tokens) - firstToken);
+  const offsets = ptr(op, Matmul.offsets);
+  if (offsets) {
+    const expert = busyExpert(offsets, int(op, Matmul.experts), group);
+    if (expert < 0) return;
+    const at = offsets + (<usize>expert << 2);
+    firstToken = load<i32>(at);
+    tokens = load<i32>(at, 4) - firstToken;
+    weights += <usize>expert * ptr(op, Matmul.expertStride);
+  }
+
+  const float = type <= Held.bf16;
+  const xStride: usize = float ? <usize>cols << 2 : <usize>(cols >> 5) * xBlockBytes(type);
+  const yStride = <usize>int(op, Matmul.yStride) << 2;
+  const x = ptr(op, Matmul.x) + <usize>firstToken * xStride;
+  const bytes = panelBytes(type, cols);
+
+  const perPiece = int(op, Matmul.panelsPerPiece);
+  let panel = (piece - group * rowPieces) * perPiece;
+  const end = min(panel + perPiece, (rows + PANEL - 1) / PANEL);
+  for (; panel < end; panel++) {
+    const row = panel * PANEL;
+    const count = min(PANEL, rows - row);
+    const y = ptr(op, Matmul.y) + <usize>firstToken * yStride + (<usize>row << 2);
+    const bias = ptr(op, Matmul.bias) ? ptr(op, Matmul.bias) + (<usize>row << 2) : 0;
+    if (!int(op, Matmul.accumulate)) startRows(y, yStride, bias, tokens, count);
+    else if (bias) addBias(y, yStride, bias, tokens, count);
+
+    const w = weights + <usize>panel * bytes;
+    if (float) floatPanel(type, w, x, y, yStride, tokens, count, cols, scratch);
+    else if (tokens <= DECODE_TOKENS) decode(type, w, x, xStride, y, yStride, tokens, count, cols, scratch);
+    else panelTiles(type, w, x, xStride, y, yStride, tokens, count, cols, scratch);
+  }
+}
+
+/** The `group`-th expert that has tokens, or −1. */
+function busyExpert(offsets: usize, experts: i32, group: i32): i32 {
+  let from = load<i32>(offsets);
+  for (let expert = 0; expert < experts; expert++) {
+    offsets += 4;
+    const to = load<i32>(offsets);
+    if (to > from && group-- == 0) return expert;
+    from = to;
+  }
+  return -1;
+}
+
+function decode(
+  type: i32, w: usize, x: usize, xStride: usize, y: usize, yStride: usize,
+  tokens: i32, rows: i32, cols: i32, scratch: usize,
+): void {
+  for (let t = 0; t < tokens; t++) {
+    if (type == Held.q8_0) decodeQ8_0(w, x, cols >> 5, scratch);
+    else if (type == Held.q4_0) decodeQ4_0(w, x, cols >> 5, scratch);
+    else if (type == Held.q4_k) decodeQ4K(w, x, cols >> 8, scratch);
+    else decodeQ6K(w, x, cols >> 8, scratch);
+    for (let r: usize = 0; r < 16; r += 4) {
+      addRows(y + (r << 2), v128.load(scratch + (r << 2)), rows - <i32>r);
+    }
+    x += xStride;
+    y += yStride;
+  }
+}

@@ -1,0 +1,104 @@
+/** Matrix products with weights of any held type. What a piece computes depends on shapes only. */
+import { Op } from '../opcodes.js';
+import type { Program } from '../program.js';
+import { HELD, type HeldType, panelBytes } from './layout.js';
+import { PANEL } from './layout-constants.js';
+
+export interface MatmulArgs {
+  type: HeldType;
+  /** The matrix as held in memory, rows × cols. */
+  weights: number;
+  /** f32 [tokens, cols] for float types, else the output of `quantize` with the type's `activationBits`. */
+  x: number;
+  /** f32 [rows], or 0 for none. */
+  bias?: number;
+  /** f32 [tokens, yStride]. */
+  y: number;
+  tokens: number;
+  rows: number;
+  /** Any number for float types, else a multiple of the type's block. */
+  cols: number;
+  /** Floats from one token's result to the next; default `rows`. */
+  yStride?: number;
+  /** Add to what `y` holds instead of replacing it. */
+  accumulate?: boolean;
+}
+
+/** y[t, r] = Σ_c weights[r, c] · x[t, c] + bias[r], added to y where `accumulate` is set. */
+export function matmul(p: Program, args: MatmulArgs): void {
+  const { type, weights, x, bias = 0, y, tokens, rows, cols, yStride = rows, accumulate = false } = args;
+  const { panelsPerPiece, rowPieces } = split(type, tokens, rows, cols);
+  const pieces = rowPieces * Math.ceil(tokens / TOKENS_PER_PIECE);
+  p.emit(Op.matmul, pieces, [
+    weights,
+    x,
+    bias,
+    y,
+    tokens,
+    rows,
+    cols,
+    yStride,
+    accumulate ? 1 : 0,
+    HELD[type],
+    panelsPerPiece,
+    rowPieces,
+    TOKENS_PER_PIECE,
+  ]);
+}
+
+export interface MatmulExpertsArgs {
+  type: HeldType;
+  /** Expert e's matrix starts at weights + e × expertStride bytes. */
+  weights: number;
+  expertStride: number;
+  experts: number;
+  /** Rows sorted by expert: f32 [maxTokens, cols] or quantised, as for `matmul`. */
+  x: number;
+  /** f32 [maxTokens, rows]. */
+  y: number;
+  /** int32 [experts + 1], read when the operation runs: expert e has rows offsets[e] to offsets[e + 1] of x and y. */
+  offsets: number;
+  /** At least offsets[experts]: tokens × experts a token. */
+  maxTokens: number;
+  rows: number;
+  cols: number;
+}
+
+/** y[i] = weights[expert of i] · x[i]. An expert without rows is not read. */
+export function matmulExperts(p: Program, args: MatmulExpertsArgs): void {
+  const { type, weights, expertStride, experts, x, y, offsets, maxTokens, rows, cols } = args;
+  const { panelsPerPiece, rowPieces } = split(type, Math.ceil(maxTokens / experts), rows, cols);
+  // Pieces number the experts that have rows, of which there are at most maxTokens.
+  p.emit(Op.matmul, rowPieces * Math.min(experts, maxTokens), [
+    weights,
+    x,
+    0,
+    y,
+    maxTokens,
+    rows,
+    cols,
+    rows,
+    0,
+    HELD[type],
+    panelsPerPiece,
+    rowPieces,
+    maxTokens,
+    offsets,
+    expertStride,
+    experts,
+  ]);
+}
+
+const TOKENS_PER_PIECE = 512;
+
+/** Work of a piece: weights streamed (bytes) or products computed, whichever takes longer; some 10 to 20 µs. */
+const PIECE_BYTES = 98_304;
+const PIECE_PRODUCTS = 400_000;
+
+function split(type: HeldType, tokens: number, rows: number, cols: number) {
+  const panels = Math.ceil(rows / PANEL);
+  const products = PANEL * cols * Math.min(tokens, TOKENS_PER_PIECE);
+  const wanted = Math.min(PIECE_BYTES / panelBytes(type, cols), PIECE_PRODUCTS / products);
+  const panelsPerPiece = Math.max(1, Math.round(wanted));
+  return { panelsPerPiece, rowPieces: Math.ceil(panels / panelsPerPiece) };
+}

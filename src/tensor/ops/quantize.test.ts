@@ -1,0 +1,63 @@
+import { describe, expect, it } from 'vitest';
+import { KernelBench } from '../../../test/kernel-bench.js';
+import type { Simd } from '../kernels.js';
+import * as reference from '../reference/matmul.js';
+import { X_OFFSET, X_PAIRS_8, X_PAIRS_32A, X_SCALE, X_SUM, X8_BLOCK, X16_BLOCK } from './layout-constants.js';
+import { quantize, quantizedBytes } from './quantize.js';
+
+const BUILDS: readonly Simd[] = ['plain', 'relaxed'];
+
+function run(simd: Simd, x: Float32Array, bits: 8 | 16): DataView {
+  const bench = new KernelBench(simd, 8 << 20);
+  const bytes = quantizedBytes(1, x.length, bits);
+  const out = bench.alloc(bytes);
+  quantize(bench.program, { x: bench.put(x), out, tokens: 1, cols: x.length, bits });
+  bench.run();
+  return new DataView(bench.memory.buffer, out, bytes);
+}
+
+describe.each(BUILDS)('quantize, %s SIMD', (simd) => {
+  it.each([8, 16] as const)('writes integers, scales and sums of each block, %i bits', (bits) => {
+    // Zeros, halves that must round to even, magnitudes of all sizes.
+    const x = new Float32Array(300 * 32).map((_, i) => {
+      const block = i >> 5;
+      if (block === 0) return 0;
+      if (block === 1) return i % 32 === 0 ? 127 : (i % 32) - 16.5;
+      if (block === 2) return 1e-38 * (i % 32);
+      return Math.sin(i * 1.7) * 10 ** ((block % 60) - 30);
+    });
+    const { values, scales } = reference.quantize(x);
+    const view = run(simd, x, bits);
+    for (let block = 0; block < 300; block++) {
+      const at = block * (bits === 8 ? X8_BLOCK : X16_BLOCK);
+      const q = Array.from({ length: 32 }, (_, i) =>
+        bits === 8 ? view.getInt8(at + i) : view.getInt16(at + 2 * i, true),
+      );
+      expect(q).toEqual([...values.subarray(32 * block, 32 * block + 32)]);
+      const tail = at + (bits === 8 ? 32 : 64);
+      const sumOf = (keep: (i: number) => boolean) => q.reduce((sum, v, i) => sum + (keep(i) ? v : 0), 0);
+      const sum = sumOf(() => true);
+      expect(view.getFloat32(tail + X_SCALE, true)).toBe(scales[block]);
+      expect(view.getFloat32(tail + X_OFFSET, true)).toBe(Math.fround(-scales[block] * sum));
+      expect(view.getInt32(tail + X_SUM, true)).toBe(sum);
+      for (let pair = 0; pair < 2; pair++) {
+        const inPair = (i: number) => (i & 2) === 2 * pair;
+        expect(view.getInt16(tail + X_PAIRS_8 + 2 * pair, true)).toBe(0 - 8 * sumOf(inPair));
+        expect(view.getInt16(tail + X_PAIRS_32A + 2 * pair, true)).toBe(0 - 32 * sumOf((i) => i < 16 && inPair(i)));
+        expect(view.getInt16(tail + X_PAIRS_32A + 4 + 2 * pair, true)).toBe(
+          0 - 32 * sumOf((i) => i >= 16 && inPair(i)),
+        );
+      }
+    }
+  });
+
+  it('passes on infinities and NaN as a scale that is not finite', () => {
+    for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+      const x = new Float32Array(64).fill(1);
+      x[5] = bad;
+      const view = run(simd, x, 8);
+      expect(Number.isFinite(view.getFloat32(32 + X_SCALE, true))).toBe(false);
+      expect(view.getFloat32(X8_BLOCK + 32 + X_SCALE, true)).toBe(Math.fround(1 / 127));
+    }
+  });
+});
