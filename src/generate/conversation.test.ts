@@ -41,7 +41,9 @@ describe('fitConversation', () => {
   });
 
   it('says how long a last turn is that does not fit', () => {
-    expect(() => trim('s10 u40 a5 u90', 100)).toThrow(/last turn and the system message need 100 tokens.*holds 100/);
+    expect(() => trim('s10 u40 a5 u90', 100)).toThrow(
+      /The last turn and the system message need 100 tokens.*holds 100/,
+    );
     expect(() => trim('u500', 100)).toThrow(expect.objectContaining({ code: 'context_overflow' }));
   });
 

@@ -22,7 +22,7 @@ export function fitConversation<Message extends { role: string }, Rendered exten
   maxTokens = Number.POSITIVE_INFINITY,
 ): Fitted<Rendered> {
   if (messages.length === 0) {
-    throw new KaiwenError('bad_input', 'the conversation has no messages', { remedy: 'Send at least one.' });
+    throw new KaiwenError('bad_input', 'The conversation has no messages.', { remedy: 'Send at least one.' });
   }
   const limit = context - Math.max(1, Math.min(maxTokens, Math.floor(context / 4)));
   const whole = render(messages);
@@ -49,7 +49,7 @@ export function fitConversation<Message extends { role: string }, Rendered exten
   if (needed >= context) {
     throw new KaiwenError(
       'context_overflow',
-      `the last turn${head.length > 0 ? ' and the system message need' : ' needs'} ${needed} tokens, the context holds ${context}`,
+      `The last turn${head.length > 0 ? ' and the system message need' : ' needs'} ${needed} tokens, the context holds ${context}.`,
       { remedy: 'Shorten the message, or load the model with a larger context.' },
     );
   }

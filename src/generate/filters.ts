@@ -37,7 +37,7 @@ export function argmax(logits: Float32Array): number {
 }
 
 function notFinite(value: number, id: number): KaiwenError {
-  return new KaiwenError('internal', `the model computed ${value} as the logit of token ${id}`, {
+  return new KaiwenError('internal', `The model computed ${value} as the logit of token ${id}.`, {
     remedy: 'The weights are damaged or overflow: check the file, or try another quantisation of the model.',
   });
 }

@@ -37,7 +37,7 @@ function readParts(path: string) {
   using checkpoint = openCheckpoint(path);
   const { tokenizer: source, chatTemplate, generationConfig, config } = checkpoint;
   if (!source) {
-    throw new KaiwenError('not_found', `${path}: the model has no tokenizer`, {
+    throw new KaiwenError('not_found', `${path}: the model has no tokenizer.`, {
       remedy: 'Put tokenizer.json or qwen.tiktoken beside its config.json.',
     });
   }

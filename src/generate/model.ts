@@ -119,14 +119,14 @@ export class TextModel implements Model {
 
   #checkIds(ids: readonly number[]): number[] {
     if (ids.length === 0) {
-      throw new KaiwenError('bad_input', 'the prompt is empty', {
+      throw new KaiwenError('bad_input', 'The prompt is empty.', {
         remedy: 'Give at least one token to continue from.',
       });
     }
     const { vocabSize } = this.info;
     for (const id of ids) {
       if (Number.isInteger(id) && id >= 0 && id < vocabSize) continue;
-      throw new KaiwenError('bad_input', `the prompt holds the token id ${id}`, {
+      throw new KaiwenError('bad_input', `The prompt holds the token id ${id}.`, {
         remedy: `Token ids of this model are whole numbers from 0 to ${vocabSize - 1}.`,
       });
     }
@@ -136,7 +136,7 @@ export class TextModel implements Model {
   #tooLong(length: number): KaiwenError {
     return new KaiwenError(
       'context_overflow',
-      `the prompt has ${length} tokens, the context holds ${this.info.context} with the answer`,
+      `The prompt has ${length} tokens, the context holds ${this.info.context} with the answer.`,
       { remedy: 'Shorten the prompt, or load the model with a larger context.' },
     );
   }
@@ -144,7 +144,7 @@ export class TextModel implements Model {
 
 function checkCount(name: string, value: number | undefined, least: number): void {
   if (value === undefined || (Number.isInteger(value) && value >= least)) return;
-  throw new KaiwenError('bad_input', `${name} is ${value}`, { remedy: `It must be a whole number from ${least} up.` });
+  throw new KaiwenError('bad_input', `${name} is ${value}.`, { remedy: `It must be a whole number from ${least} up.` });
 }
 
 /** Only what the engine knows: options of other layers must not travel to its thread. */

@@ -23,7 +23,7 @@ export function checkSampling(params: SamplingParams, vocabSize: number): void {
   const range = (name: keyof SamplingParams, low: number, high: number, what: string, whole = false) => {
     const value = params[name];
     const good = typeof value === 'number' && value >= low && value <= high && (!whole || Number.isInteger(value));
-    if (!good) throw new KaiwenError('bad_input', `${name} is ${String(value)}`, { remedy: `It must be ${what}.` });
+    if (!good) throw new KaiwenError('bad_input', `${name} is ${String(value)}.`, { remedy: `It must be ${what}.` });
   };
   const largestNumber = Number.MAX_VALUE;
   range('temperature', 0, largestNumber, 'a number from 0 (greedy) up');
@@ -37,12 +37,12 @@ export function checkSampling(params: SamplingParams, vocabSize: number): void {
   for (const [key, bias] of Object.entries(params.logitBias ?? {})) {
     const id = Number(key);
     if (!Number.isInteger(id) || id < 0 || id >= vocabSize) {
-      throw new KaiwenError('bad_input', `logitBias names token ${key}`, {
+      throw new KaiwenError('bad_input', `logitBias names token ${key}.`, {
         remedy: `Token ids of this model are whole numbers from 0 to ${vocabSize - 1}.`,
       });
     }
     if (typeof bias !== 'number' || Number.isNaN(bias) || bias === Number.POSITIVE_INFINITY) {
-      throw new KaiwenError('bad_input', `logitBias of token ${key} is ${bias}`, { remedy: 'It must be a number.' });
+      throw new KaiwenError('bad_input', `logitBias of token ${key} is ${bias}.`, { remedy: 'It must be a number.' });
     }
   }
 }

@@ -14,7 +14,7 @@ export class StopMatcher {
   /** Throws KaiwenError 'bad_input' on an empty stop string. */
   constructor(stops: readonly string[]) {
     if (stops.includes('')) {
-      throw new KaiwenError('bad_input', 'a stop string is empty', {
+      throw new KaiwenError('bad_input', 'A stop string is empty.', {
         remedy: 'Give strings of at least one character.',
       });
     }

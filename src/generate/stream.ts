@@ -58,7 +58,7 @@ export async function* streamText(
   } finally {
     cancel.abort();
   }
-  if (!done) throw new KaiwenError('internal', 'the engine ended an answer without saying why');
+  if (!done) throw new KaiwenError('internal', 'The engine ended an answer without saying why.');
 
   if (!matcher.stopped) {
     yield* events([...take(decode.end()), ...show(splitter?.end() ?? []), ...rest(matcher)]);

@@ -34,16 +34,20 @@ const text = (source: string | undefined, messages: TemplateMessage[], options: 
 
 /** As it would be without any care for what people write. */
 function carelessly(source: string, messages: TemplateMessage[], think?: boolean): number[] {
-  const rendered = runTemplate(parseTemplate(source), {
-    messages: messages.map(({ thinking, ...message }) => ({
-      ...message,
-      ...(thinking !== undefined && { reasoning_content: thinking }),
-    })),
-    add_generation_prompt: true,
-    ...(think !== undefined && { enable_thinking: think }),
-    bos_token: '',
-    eos_token: '<|im_end|>',
-  });
+  const rendered = runTemplate(
+    parseTemplate(source),
+    {
+      messages: messages.map(({ thinking, ...message }) => ({
+        ...message,
+        ...(thinking !== undefined && { reasoning_content: thinking }),
+      })),
+      add_generation_prompt: true,
+      ...(think !== undefined && { enable_thinking: think }),
+      bos_token: '',
+      eos_token: '<|im_end|>',
+    },
+    1e6,
+  );
   return tokenizer.encode(rendered, { control: true });
 }
 

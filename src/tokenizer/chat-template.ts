@@ -35,6 +35,10 @@ export const CHATML =
   "{% for message in messages %}{{ '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}{% endfor %}" +
   "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
+/** What a template may take; Qwen3's takes some 100 a message. */
+const STEPS = 100_000;
+const STEPS_PER_MESSAGE = 2_000;
+
 const ROLES = ['system', 'user', 'assistant', 'tool'];
 
 export class ChatTemplate {
@@ -63,7 +67,7 @@ export class ChatTemplate {
   render(messages: readonly TemplateMessage[], options: RenderOptions = {}): RenderedChat {
     for (const { role } of messages) {
       if (!ROLES.includes(role)) {
-        throw new KaiwenError('bad_input', `a message has the role "${role}"`, {
+        throw new KaiwenError('bad_input', `A message has the role "${role}".`, {
           remedy: `Roles are ${ROLES.join(', ')}.`,
         });
       }
@@ -72,7 +76,7 @@ export class ChatTemplate {
     const hide = (text: string) => replaceAll(text, standIns);
     const program = this.#parse();
     mapOperands(program, hide);
-    const text = this.#run(program, {
+    const text = this.#run(program, messages.length, {
       messages: messages.map(({ role, content, thinking }) => ({
         role,
         content: hide(content),
@@ -120,7 +124,7 @@ export class ChatTemplate {
       let standIn: string;
       do {
         if (code === 0xf900) code = 0xf0000;
-        if (code > 0x10fffd) throw new KaiwenError('bad_input', 'the conversation holds every private-use character');
+        if (code > 0x10fffd) throw new KaiwenError('bad_input', 'The conversation holds every private-use character.');
         standIn = String.fromCodePoint(code++);
       } while (taken.some((text) => text.includes(standIn)));
       standIns.set(start, standIn);
@@ -137,20 +141,20 @@ export class ChatTemplate {
     try {
       return parseTemplate(this.#source);
     } catch (cause) {
-      throw new KaiwenError('bad_file', `the chat template of ${this.#name} does not parse: ${reason(cause)}`, {
+      throw new KaiwenError('bad_file', `The chat template of ${this.#name} does not parse: ${reason(cause)}.`, {
         remedy: 'Correct or remove chat_template; without one, ChatML is used.',
         cause,
       });
     }
   }
 
-  #run(program: Program, variables: Record<string, unknown>): string {
+  #run(program: Program, messages: number, variables: Record<string, unknown>): string {
     try {
-      return runTemplate(program, variables);
+      return runTemplate(program, variables, STEPS + STEPS_PER_MESSAGE * messages);
     } catch (cause) {
       throw new KaiwenError(
         'bad_input',
-        `the chat template of ${this.#name} refuses this conversation: ${reason(cause)}`,
+        `The chat template of ${this.#name} refuses this conversation: ${reason(cause)}.`,
         {
           remedy: 'Change the order or roles of the messages as it asks.',
           cause,
@@ -178,5 +182,5 @@ function replaceAll(text: string, table: ReadonlyMap<string, string>): string {
 const escapeRegExp = (text: string) => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
 
 function reason(error: unknown): string {
-  return error instanceof Error ? error.message.split('\n')[0] : String(error);
+  return (error instanceof Error ? error.message : String(error)).split('\n')[0].replace(/\.$/, '');
 }
