@@ -40,16 +40,18 @@ export class Lifecycle {
       throw new HttpError(503, 'overloaded', message, { headers: { 'retry-after': '5' } });
     }
     const controller = new AbortController();
-    const cancel = (): void => {
-      controller.abort(new HttpError(499, 'request_cancelled', 'The client closed the connection.'));
-    };
-    if (request.signal.aborted) cancel();
-    else request.signal.addEventListener('abort', cancel, { once: true });
-    this.#running.add(controller);
     const leave = (): void => {
       request.signal.removeEventListener('abort', cancel);
       if (this.#running.delete(controller) && this.#running.size === 0) this.#whenIdle?.();
     };
+    const cancel = (): void => {
+      controller.abort(new HttpError(499, 'request_cancelled', 'The client closed the connection.'));
+      // Nobody waits for this answer any more, so neither does a stop.
+      leave();
+    };
+    this.#running.add(controller);
+    if (request.signal.aborted) cancel();
+    else request.signal.addEventListener('abort', cancel, { once: true });
     return { signal: controller.signal, cancel, leave };
   }
 
