@@ -155,7 +155,8 @@ function generationConfig(metadata: Metadata): JsonObject {
   const result: JsonObject = {};
   for (const [key, field] of GENERATION) {
     const value = metadata[key];
-    if (typeof value === 'number') result[field] = value;
+    // Seven digits say what a float32 was written from: 0.7, not 0.699999988.
+    if (typeof value === 'number') result[field] = Number(value.toPrecision(7));
   }
   const ends = ['eos', 'eot', 'eom'].map((name) => metadata[`tokenizer.ggml.${name}_token_id`]);
   const ids = [...new Set(ends.filter((id): id is number => typeof id === 'number'))];

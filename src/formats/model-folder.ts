@@ -37,9 +37,10 @@ export async function writeModelFiles(
     }
     return;
   }
-  if (Object.keys(checkpoint.generationConfig).length > 0) {
-    await writeJson(folder, 'generation_config.json', checkpoint.generationConfig);
-  }
+  const generation: JsonObject = { ...checkpoint.generationConfig };
+  // transformers ignores a temperature unless told to sample.
+  if (generation.temperature !== undefined) generation.do_sample ??= true;
+  if (Object.keys(generation).length > 0) await writeJson(folder, 'generation_config.json', generation);
   if (checkpoint.licence) await writeFile(join(folder, 'README.md'), `---\nlicense: ${checkpoint.licence}\n---\n`);
   if (checkpoint.tokenizer?.kind === 'gguf') {
     const { metadata } = checkpoint.tokenizer;
