@@ -2,8 +2,16 @@
 import type { Worker } from 'node:worker_threads';
 import { KaiwenError } from '../errors.js';
 import { startWorker } from '../tensor/host.js';
-import type { DoneEvent, Engine, EngineInfo, EngineOptions, GenerateRequest, TokenEvent } from './engine.js';
-import { type FromWorker, receiveError, type Result, type Task, type ToWorker, type WorkerData } from './messages.js';
+import type {
+  DoneEvent,
+  Engine,
+  EngineInfo,
+  EngineOptions,
+  GenerateRequest,
+  LoadProgress,
+  TokenEvent,
+} from './engine.js';
+import { type FromWorker, type Result, receiveError, type Task, type ToWorker, type WorkerData } from './messages.js';
 
 /**
  * Loads the model at `path` into a new worker. Throws KaiwenError as openCheckpoint and buildModel do, 'out_of_memory'
@@ -18,17 +26,9 @@ export async function startEngine(path: string, options: EngineOptions = {}): Pr
   const cancel = () => Atomics.store(cancelLoad, 0, 1);
   signal?.addEventListener('abort', cancel);
   try {
-    const info = await new Promise<EngineInfo>((resolve, reject) => {
-      worker.on('message', (message: FromWorker) => {
-        if ('loading' in message) onProgress?.(message.loading);
-        else if ('ready' in message) resolve(message.ready);
-        else if ('error' in message) reject(receiveError(message.error));
-      });
-      worker.once('error', (cause) => reject(new KaiwenError('internal', `The engine failed to start: ${cause.message}`, { cause })));
-      worker.once('exit', () => reject(new KaiwenError('internal', 'The engine ended while it was loading.')));
-    });
-    worker.removeAllListeners();
-    return new EngineClient(worker, info);
+    const client = new EngineClient(worker);
+    await client.loaded(onProgress);
+    return client;
   } catch (error) {
     await worker.terminate();
     throw error;
@@ -47,14 +47,30 @@ class EngineClient implements Engine {
   private readonly pending = new Map<number, Pending>();
   private nextId = 1;
   private ended?: KaiwenError;
+  private model?: EngineInfo;
+  private loading?: {
+    progress?: (progress: LoadProgress) => void;
+    ready: () => void;
+    fail: (error: KaiwenError) => void;
+  };
 
-  constructor(
-    private readonly worker: Worker,
-    readonly info: EngineInfo,
-  ) {
+  constructor(private readonly worker: Worker) {
     worker.on('message', (message: FromWorker) => this.receive(message));
-    worker.on('error', (cause) => this.end(new KaiwenError('internal', `The engine failed: ${cause.message}`, { cause })));
+    worker.on('error', (cause) =>
+      this.end(new KaiwenError('internal', `The engine failed: ${cause.message}`, { cause })),
+    );
     worker.on('exit', () => this.end(closed()));
+  }
+
+  get info(): EngineInfo {
+    return this.model!;
+  }
+
+  /** Resolves when the model is ready. */
+  loaded(progress?: (progress: LoadProgress) => void): Promise<void> {
+    return new Promise((ready, fail) => {
+      this.loading = { progress, ready, fail };
+    });
   }
 
   async *generate(request: GenerateRequest, signal?: AbortSignal): AsyncGenerator<TokenEvent | DoneEvent> {
@@ -99,7 +115,10 @@ class EngineClient implements Engine {
     }
   }
 
-  async logits(tokens: readonly number[], options: { chunk?: number; signal?: AbortSignal } = {}): Promise<Float32Array> {
+  async logits(
+    tokens: readonly number[],
+    options: { chunk?: number; signal?: AbortSignal } = {},
+  ): Promise<Float32Array> {
     return this.call({ kind: 'logits', tokens, chunk: options.chunk }, options.signal) as Promise<Float32Array>;
   }
 
@@ -159,7 +178,19 @@ class EngineClient implements Engine {
   }
 
   private receive(message: FromWorker): void {
-    if (!('id' in message) || message.id === undefined) return;
+    if ('loading' in message) {
+      this.loading?.progress?.(message.loading);
+      return;
+    }
+    if ('ready' in message) {
+      this.model = message.ready;
+      this.loading?.ready();
+      return;
+    }
+    if ('failed' in message) {
+      this.end(receiveError(message.failed));
+      return;
+    }
     const pending = this.pending.get(message.id);
     if (!pending) return;
     if ('event' in message) {
@@ -177,6 +208,7 @@ class EngineClient implements Engine {
     this.ended ??= error;
     const waiting = [...this.pending.values()];
     this.pending.clear();
+    this.loading?.fail(error);
     for (const { fail } of waiting) fail(error);
   }
 }

@@ -78,7 +78,7 @@ export interface EngineOptions {
   chunk?: number;
   /** `plain` forces the build without relaxed SIMD (KAIWEN_SIMD). */
   simd?: 'plain' | 'relaxed';
-  /** Largest size of one arena in bytes; default just under 4 GiB. Small values spread a small model over several. */
+  /** Most bytes of weights and cache in one arena; default what 4 GiB holds. Small values spread a small model over several. */
   arenaBytes?: number;
   onProgress?: (progress: LoadProgress) => void;
   signal?: AbortSignal;

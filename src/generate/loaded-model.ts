@@ -6,7 +6,7 @@ import { KaiwenError } from '../errors.js';
 import type { Checkpoint } from '../formats/checkpoint.js';
 import { openCheckpoint } from '../formats/open.js';
 import { buildModel, type ModelDefinition } from '../models/model.js';
-import { type Arena, arenaOverhead, align, CountingArena, MAX_ARENA_BYTES } from '../tensor/arena.js';
+import { type Arena, align, arenaOverhead, CountingArena, MAX_ARENA_BYTES } from '../tensor/arena.js';
 import { chooseSimd, type Simd } from '../tensor/kernels.js';
 import type { KvType } from '../tensor/ops/kv.js';
 import { Team } from '../tensor/team.js';
@@ -47,11 +47,14 @@ export class LoadedModel implements Disposable {
 
     const groups = groupByLayer(definition, weights.held, settings);
     const scratch = align(Math.max(scratchBytes(definition, settings), STAGING_BYTES)) + STAGING_BYTES;
-    const limit = Math.min(options.arenaBytes ?? MAX_ARENA_BYTES, MAX_ARENA_BYTES);
-    const plan = fillArenas(groups, limit - arenaOverhead(settings.threads) - scratch);
+    const room = MAX_ARENA_BYTES - arenaOverhead(settings.threads) - scratch;
+    const plan = fillArenas(groups, Math.min(room, options.arenaBytes ?? room));
     checkMemory(checkpoint, plan.sizes, scratch);
 
-    const team = new Team(plan.sizes.map((bytes) => bytes + scratch), settings);
+    const team = new Team(
+      plan.sizes.map((bytes) => bytes + scratch),
+      settings,
+    );
     try {
       const arenaOf = (layer: number) => team.arenas[plan.arenaOf.get(layer)!];
       const sequence = new Sequence(settings.kv, settings.context);
@@ -67,7 +70,14 @@ export class LoadedModel implements Disposable {
       loadWeights(checkpoint, weights.held, team, report);
       const arenas = Array.from({ length: definition.blocks.length + 1 }, (_, layer) => arenaOf(layer));
       const info = describe(checkpoint, definition, weights.held, settings, performance.now() - started);
-      return new LoadedModel(info, definition, sequence, new Runner(definition, arenas, sequence, team), settings.chunk, team);
+      return new LoadedModel(
+        info,
+        definition,
+        sequence,
+        new Runner(definition, arenas, sequence, team),
+        settings.chunk,
+        team,
+      );
     } catch (error) {
       team[Symbol.dispose]();
       throw error;
@@ -122,9 +132,13 @@ function fillArenas(groups: readonly Group[], room: number): { sizes: number[]; 
   const arenaOf = new Map<number, number>();
   for (const { layer, bytes } of groups) {
     if (bytes > room) {
-      throw new KaiwenError('unsupported', `One layer needs ${gigabytes(bytes)}; an arena has room for ${gigabytes(Math.max(0, room))}.`, {
-        remedy: 'Use a smaller quantisation or a smaller --context.',
-      });
+      throw new KaiwenError(
+        'unsupported',
+        `One layer needs ${gigabytes(bytes)}; an arena has room for ${gigabytes(Math.max(0, room))}.`,
+        {
+          remedy: 'Use a smaller quantisation or a smaller --context.',
+        },
+      );
     }
     if (sizes[sizes.length - 1] + bytes > room) sizes.push(0);
     sizes[sizes.length - 1] += bytes;
@@ -152,9 +166,14 @@ function checkMemory(checkpoint: Checkpoint, sizes: readonly number[], scratch: 
   const needed = sizes.reduce((sum, bytes) => sum + bytes + scratch, 0);
   const available = availableMemory();
   if (needed > available) {
-    throw new KaiwenError('out_of_memory', `${checkpoint.path} needs ${gigabytes(needed)} of memory; ${gigabytes(available)} are available.`, {
-      remedy: 'Close other programs, choose a smaller --context, or convert the model to a smaller type (kaiwen convert).',
-    });
+    throw new KaiwenError(
+      'out_of_memory',
+      `${checkpoint.path} needs ${gigabytes(needed)} of memory; ${gigabytes(available)} are available.`,
+      {
+        remedy:
+          'Close other programs, choose a smaller --context, or convert the model to a smaller type (kaiwen convert).',
+      },
+    );
   }
 }
 

@@ -1,6 +1,6 @@
 /** What an engine's two sides say to each other: engine-client.ts asks, worker.ts answers. */
 import { type ErrorCode, KaiwenError } from '../errors.js';
-import type { EngineInfo, EngineOptions, GenerateRequest, LoadProgress, TokenEvent, DoneEvent } from './engine.js';
+import type { DoneEvent, EngineInfo, EngineOptions, GenerateRequest, LoadProgress, TokenEvent } from './engine.js';
 
 export type WorkerOptions = Omit<EngineOptions, 'onProgress' | 'signal'>;
 
@@ -27,7 +27,8 @@ export type FromWorker =
   | { ready: EngineInfo }
   | { id: number; event: TokenEvent | DoneEvent }
   | { id: number; result: Result }
-  | { id?: number; error: SentError };
+  | { id: number; error: SentError }
+  | { failed: SentError };
 
 /** Errors lose their class when they cross threads; this keeps what matters. */
 export interface SentError {

@@ -173,7 +173,17 @@ export class Runner implements Ops<Tensor> {
     storeKV(program, { ...at, src: v.pointer, srcStride: v.stride, dst: values, part: 'values', heads: kvHeads });
     const out = this.tensor(heads * headDim);
     attention(program, {
-      ...{ ...at, q: q.pointer, qStride: q.stride, keys: place.pointer, values, out: out.pointer, heads, kvHeads, scale },
+      ...{
+        ...at,
+        q: q.pointer,
+        qStride: q.stride,
+        keys: place.pointer,
+        values,
+        out: out.pointer,
+        heads,
+        kvHeads,
+        scale,
+      },
       work: this.arena.alloc(attentionWorkBytes(heads, headDim, capacity)),
       qScale: shape.queryScale ? this.queryScales(q.rows, shape.queryScale) : 0,
     });
@@ -271,7 +281,16 @@ export class Runner implements Ops<Tensor> {
     };
     const inner = this.swiglu(project(sorted, w.gate, intermediate), project(sorted, w.up, intermediate));
     const y = project(inner, w.down, hidden);
-    combine(program, { y: y.pointer, inverse, weights, out: residual.pointer, tokens, topK, cols: hidden, accumulate: true });
+    combine(program, {
+      y: y.pointer,
+      inverse,
+      weights,
+      out: residual.pointer,
+      tokens,
+      topK,
+      cols: hidden,
+      accumulate: true,
+    });
     return new Tensor(residual.pointer, residual.rows, residual.columns);
   }
 
@@ -312,7 +331,10 @@ export class Runner implements Ops<Tensor> {
 
   private queryScales(rows: number, scale: (position: number) => number): number {
     const pointer = this.arena.alloc(4 * rows);
-    this.arena.write(pointer, Float32Array.from({ length: rows }, (_, i) => scale(this.position + i)));
+    this.arena.write(
+      pointer,
+      Float32Array.from({ length: rows }, (_, i) => scale(this.position + i)),
+    );
     return pointer;
   }
 

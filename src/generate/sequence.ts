@@ -5,7 +5,7 @@
 import type { State } from '../models/state.js';
 import { type Arena, align } from '../tensor/arena.js';
 import { deltaStateBytes } from '../tensor/ops/delta.js';
-import { kvBytes, type KvType } from '../tensor/ops/kv.js';
+import { type KvType, kvBytes } from '../tensor/ops/kv.js';
 
 /** Where one layer's state lies. */
 export interface StatePlace {

@@ -32,7 +32,11 @@ export class Session {
     const done = (reason: FinishReason): DoneEvent => {
       const now = performance.now();
       const [prefillMs, decodeMs] = [decodeStarted - started, now - decodeStarted];
-      return { type: 'done', reason, stats: { promptTokens: prompt.length, cachedTokens, completionTokens, prefillMs, decodeMs } };
+      return {
+        type: 'done',
+        reason,
+        stats: { promptTokens: prompt.length, cachedTokens, completionTokens, prefillMs, decodeMs },
+      };
     };
 
     let logits: Float32Array | undefined;
@@ -76,7 +80,8 @@ export class Session {
   private async logits(tokens: readonly number[], chunk: number | undefined, stopped: Stopped): Promise<Float32Array> {
     const { vocabSize } = this.model.definition;
     const bytes = 4 * tokens.length * vocabSize;
-    if (bytes > 2 ** 32) throw new KaiwenError('bad_input', `Logits of ${tokens.length} tokens would need ${bytes} bytes.`);
+    if (bytes > 2 ** 32)
+      throw new KaiwenError('bad_input', `Logits of ${tokens.length} tokens would need ${bytes} bytes.`);
     this.checkTokens(tokens, this.model.info.context);
     const all = new Float32Array(tokens.length * vocabSize);
     await this.eachRow(tokens, chunk, stopped, (row, logits) => all.set(logits, row * vocabSize));
@@ -100,7 +105,9 @@ export class Session {
     for (const { from, to } of this.chunks(cached, tokens.length)) {
       if (await stopped()) throw new KaiwenError('aborted', 'Cancelled.');
       result = this.guard(() =>
-        runner.forward(tokens.slice(from, to), tokens.length, (hidden) => runner.normalized(hidden, to - from - 1, 1).slice()),
+        runner.forward(tokens.slice(from, to), tokens.length, (hidden) =>
+          runner.normalized(hidden, to - from - 1, 1).slice(),
+        ),
       );
     }
     return result!;
@@ -110,9 +117,13 @@ export class Session {
     const { runner, sequence, definition, info } = this.model;
     const { prompt, decode, repeat } = task;
     if (prompt + decode > info.context || prompt < 1 || decode < 0) {
-      throw new KaiwenError('context_overflow', `${prompt} + ${decode} tokens do not fit the context of ${info.context}.`, {
-        remedy: 'Give a larger --context or a smaller --prompt.',
-      });
+      throw new KaiwenError(
+        'context_overflow',
+        `${prompt} + ${decode} tokens do not fit the context of ${info.context}.`,
+        {
+          remedy: 'Give a larger --context or a smaller --prompt.',
+        },
+      );
     }
     const tokens = Array.from({ length: prompt }, (_, i) => (i * 7919 + 13) % definition.vocabSize);
     const prefillMs: number[] = [];
@@ -122,7 +133,11 @@ export class Session {
       let start = performance.now();
       for (const { from, to } of this.chunks(0, prompt)) {
         if (await stopped()) throw new KaiwenError('aborted', 'Cancelled.');
-        runner.forward(tokens.slice(from, to), prompt, (hidden) => to === prompt && runner.logits(hidden, to - from - 1, 1));
+        runner.forward(
+          tokens.slice(from, to),
+          prompt,
+          (hidden) => to === prompt && runner.logits(hidden, to - from - 1, 1),
+        );
       }
       prefillMs.push(performance.now() - start);
       start = performance.now();
@@ -183,11 +198,16 @@ export class Session {
 
   private checkTokens(tokens: readonly number[], limit: number): void {
     const { vocabSize } = this.model.definition;
-    if (tokens.length === 0) throw new KaiwenError('bad_input', 'The prompt is empty.', { remedy: 'Give at least one token.' });
+    if (tokens.length === 0)
+      throw new KaiwenError('bad_input', 'The prompt is empty.', { remedy: 'Give at least one token.' });
     if (tokens.length > limit) {
-      throw new KaiwenError('context_overflow', `The prompt has ${tokens.length} tokens; the context has room for ${limit}.`, {
-        remedy: 'Shorten it or load the model with a larger --context.',
-      });
+      throw new KaiwenError(
+        'context_overflow',
+        `The prompt has ${tokens.length} tokens; the context has room for ${limit}.`,
+        {
+          remedy: 'Shorten it or load the model with a larger --context.',
+        },
+      );
     }
     for (const id of tokens) {
       if (!Number.isInteger(id) || id < 0 || id >= vocabSize) {

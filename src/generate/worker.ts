@@ -38,7 +38,7 @@ async function main(): Promise<void> {
       send({ loading: progress });
     });
   } catch (error) {
-    send({ error: sendError(error) });
+    send({ failed: sendError(error) });
     port.close();
     return;
   }

@@ -10,11 +10,11 @@ import type { Ops } from './ops.js';
 import { qwen } from './qwen.js';
 import { qwen2 } from './qwen2.js';
 import { qwen3 } from './qwen3.js';
-import { qwen3Moe } from './qwen3-moe.js';
 import { qwen35 } from './qwen3-5.js';
+import { qwen3Moe } from './qwen3-moe.js';
 import type { Rope } from './rope.js';
 import type { State } from './state.js';
-import { type Linear, type Norm, type WeightSource, type Weight, Weights } from './weights.js';
+import { type Linear, type Norm, type Weight, type WeightSource, Weights } from './weights.js';
 
 /** One layer: maps the residual stream to the residual stream. */
 export interface Block {
@@ -54,9 +54,13 @@ export function buildModel(config: JsonObject, source: WeightSource, layer: (ind
   const type = config.model_type;
   const architecture = typeof type === 'string' && Object.hasOwn(ARCHITECTURES, type) ? ARCHITECTURES[type] : undefined;
   if (!architecture) {
-    throw new KaiwenError('unsupported', `The model's architecture ${JSON.stringify(type) ?? '(none named)'} is not supported.`, {
-      remedy: `Supported model types: ${Object.keys(ARCHITECTURES).join(', ')}.`,
-    });
+    throw new KaiwenError(
+      'unsupported',
+      `The model's architecture ${JSON.stringify(type) ?? '(none named)'} is not supported.`,
+      {
+        remedy: `Supported model types: ${Object.keys(ARCHITECTURES).join(', ')}.`,
+      },
+    );
   }
   return architecture(new ConfigReader(config), new Weights(source), layer);
 }

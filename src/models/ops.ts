@@ -5,9 +5,10 @@
  *
  * Activations are [tokens, columns], float32. `slice` makes views; every operation accepts them.
  */
-import type { Experts, Linear, Norm, Vector } from './weights.js';
+
 import type { Rope } from './rope.js';
 import type { ConvState, DeltaState, KVCache } from './state.js';
+import type { Experts, Linear, Norm, Vector } from './weights.js';
 
 export interface AttentionShape {
   heads: number;

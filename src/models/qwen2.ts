@@ -1,10 +1,10 @@
 /** Qwen2 and Qwen2.5: grouped-query attention with biased q, k and v; SwiGLU; tied or separate output head. */
 import { Attention } from './attention.js';
+import { TransformerBlock } from './block.js';
 import { readBaseConfig } from './config.js';
 import { decoder } from './decoder.js';
 import { MLP } from './mlp.js';
 import type { Architecture } from './model.js';
-import { TransformerBlock } from './block.js';
 import { readRope } from './rope.js';
 
 export const qwen2: Architecture = (c, w, layer) => {

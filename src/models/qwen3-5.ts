@@ -40,7 +40,8 @@ function layerTypes(c: ConfigReader, layers: number): string[] {
     c.strings('layer_types') ??
     Array.from({ length: layers }, (_, i) => ((i + 1) % interval === 0 ? 'full_attention' : 'linear_attention'));
   const known = types.every((type) => type === 'linear_attention' || type === 'full_attention');
-  if (types.length !== layers || !known) throw c.wrong('layer_types', `${layers} of linear_attention or full_attention`);
+  if (types.length !== layers || !known)
+    throw c.wrong('layer_types', `${layers} of linear_attention or full_attention`);
   return types;
 }
 

@@ -12,7 +12,11 @@ import type { Experts, Weights } from './weights.js';
 export const qwen3Moe: Architecture = (c, w, layer) => {
   const config = readBaseConfig(c);
   const rope = readRope(c, config.head_dim);
-  const variant = { qkNorm: true, qkvBias: c.flag('attention_bias', false), outputBias: c.flag('attention_bias', false) };
+  const variant = {
+    qkNorm: true,
+    qkvBias: c.flag('attention_bias', false),
+    outputBias: c.flag('attention_bias', false),
+  };
   const experts = {
     count: c.count('num_experts'),
     topK: c.count('num_experts_per_tok'),

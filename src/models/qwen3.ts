@@ -10,7 +10,11 @@ import { readRope } from './rope.js';
 export const qwen3: Architecture = (c, w, layer) => {
   const config = readBaseConfig(c);
   const rope = readRope(c, config.head_dim);
-  const variant = { qkNorm: true, qkvBias: c.flag('attention_bias', false), outputBias: c.flag('attention_bias', false) };
+  const variant = {
+    qkNorm: true,
+    qkvBias: c.flag('attention_bias', false),
+    outputBias: c.flag('attention_bias', false),
+  };
   return decoder(c, config, w, layer, {
     rope,
     block: (w) =>

@@ -3,8 +3,9 @@
  * Qwen), YaRN (arXiv:2309.00071) and Llama 3's. A Rope gives the angle's frequency of each pair of dimensions; the
  * tables of cosines and sines are made in float64 for the tokens at hand.
  */
-import type { ConfigReader } from './config.js';
+
 import { KaiwenError } from '../errors.js';
+import type { ConfigReader } from './config.js';
 
 export interface Rope {
   /** Dimensions of a head that rotate, from the first on. */
@@ -20,7 +21,14 @@ export interface Rope {
 }
 
 /** Cosines and sines, [tokens, rotaryDim / 2] each, of the positions from `position` on. */
-export function ropeTables(rope: Rope, position: number, tokens: number, length: number, cos: Float32Array, sin: Float32Array): void {
+export function ropeTables(
+  rope: Rope,
+  position: number,
+  tokens: number,
+  length: number,
+  cos: Float32Array,
+  sin: Float32Array,
+): void {
   const frequencies = rope.frequencies(length);
   const half = frequencies.length;
   for (let t = 0; t < tokens; t++) {
@@ -36,10 +44,16 @@ export function ropeTables(rope: Rope, position: number, tokens: number, length:
 export function readRope(c: ConfigReader, headDim: number, divisors?: Float32Array): Rope {
   const theta = c.number('rope_theta', 10_000);
   const rotaryDim = 2 * Math.round((headDim * c.number('partial_rotary_factor', 1)) / 2);
-  if (!(theta > 0) || rotaryDim < 2 || rotaryDim > headDim) throw c.wrong('rope_theta', 'a positive base of a valid rotation');
+  if (!(theta > 0) || rotaryDim < 2 || rotaryDim > headDim)
+    throw c.wrong('rope_theta', 'a positive base of a valid rotation');
   const interleaved = c.flag('kaiwen_rope_interleaved', false);
   const plain = plainFrequencies(rotaryDim, theta);
-  if (divisors) return fixed(rotaryDim, interleaved, plain.map((f, i) => f / divisors[i]));
+  if (divisors)
+    return fixed(
+      rotaryDim,
+      interleaved,
+      plain.map((f, i) => f / divisors[i]),
+    );
 
   const scaling = c.object('rope_scaling');
   const type = String(scaling?.json.rope_type ?? scaling?.json.type ?? 'default');
@@ -49,7 +63,11 @@ export function readRope(c: ConfigReader, headDim: number, divisors?: Float32Arr
       return fixed(rotaryDim, interleaved, plain);
     case 'linear': {
       const factor = scaling!.number('factor');
-      return fixed(rotaryDim, interleaved, plain.map((f) => f / factor));
+      return fixed(
+        rotaryDim,
+        interleaved,
+        plain.map((f) => f / factor),
+      );
     }
     case 'yarn':
       return yarn(scaling!, c, rotaryDim, interleaved, theta, plain);
@@ -86,13 +104,19 @@ export function fixed(rotaryDim: number, interleaved: boolean, frequencies: Floa
   return { rotaryDim, interleaved, factor, frequencies: () => frequencies, key: () => 0 };
 }
 
-function yarn(s: ConfigReader, c: ConfigReader, rotaryDim: number, interleaved: boolean, theta: number, plain: Float64Array): Rope {
+function yarn(
+  s: ConfigReader,
+  c: ConfigReader,
+  rotaryDim: number,
+  interleaved: boolean,
+  theta: number,
+  plain: Float64Array,
+): Rope {
   const factor = s.number('factor');
   const original = s.number('original_max_position_embeddings', c.number('max_position_embeddings'));
   const attentionFactor = s.number('attention_factor', factor > 1 ? 0.1 * Math.log(factor) + 1 : 1);
   /** The pair that turns `turns` times within the original context. */
-  const pairOf = (turns: number) =>
-    (rotaryDim * Math.log(original / (turns * 2 * Math.PI))) / (2 * Math.log(theta));
+  const pairOf = (turns: number) => (rotaryDim * Math.log(original / (turns * 2 * Math.PI))) / (2 * Math.log(theta));
   const low = Math.max(Math.floor(pairOf(s.number('beta_fast', 32))), 0);
   const high = Math.min(Math.ceil(pairOf(s.number('beta_slow', 1))), rotaryDim - 1);
   const width = high === low ? 0.001 : high - low;

@@ -81,9 +81,7 @@ export class Weights {
   /** A linear layer [out, in]; `bias` as the architecture has it. */
   linear(name: string, out: number, input: number, bias = false): Linear {
     const weight = this.weight(`${name}.weight`, out, input);
-    return bias
-      ? { weight, bias: this.vector(`${name}.bias`, out), out, in: input }
-      : { weight, out, in: input };
+    return bias ? { weight, bias: this.vector(`${name}.bias`, out), out, in: input } : { weight, out, in: input };
   }
 
   norm(name: string, size: number, eps: number, offset: 0 | 1 = 0): Norm {

@@ -114,4 +114,8 @@ export class CountingArena extends Arena {
   }
 
   override write(): void {}
+
+  override floats(): Float32Array {
+    return new Float32Array(0);
+  }
 }

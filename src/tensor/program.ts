@@ -22,7 +22,10 @@ export class Program {
 
   /** Appends an operation of `pieces` independent pieces (at least 1). */
   emit(op: Op, pieces: number, ints: readonly number[], floats: readonly number[] = []): void {
-    if (this.count === this.capacity) throw new KaiwenError('internal', `A program outgrew ${this.capacity} operations.`);
+    if (this.count === this.capacity)
+      throw new KaiwenError('internal', `A program outgrew ${this.capacity} operations.`);
+    // An operation without pieces would never end.
+    if (!(pieces >= 1)) throw new KaiwenError('internal', `Operation ${op} has ${pieces} pieces.`);
     const base = (this.count++ * OP_BYTES) / 4;
     this.ints[base] = op;
     this.ints[base + 1] = pieces;
