@@ -1,113 +1,169 @@
 /**
- * Causal attention over the KV cache with a streaming softmax: keys and values are visited in blocks of 64 positions,
- * so nothing of size tokens × context exists. A piece is one KV head, a few query tokens and a range of positions; the
- * query heads that share the KV head are its rows and read each block together.
- * See FlashAttention (arXiv:2205.14135) for the idea and kv.ts for the cache's layout.
+ * Causal attention over the KV cache with a streaming softmax: keys and values are visited in blocks of positions, so
+ * nothing of size tokens × context exists. A piece is one KV head, a few query tokens and a range of positions; the query
+ * heads that share the KV head are its rows and read each block together.
+ * See FlashAttention (arXiv:2205.14135) for the idea, kv.ts for the cache's layout and tile.ts for the products.
  */
 import { float, int, ptr } from './record';
-import { exp, loadF16 } from './simd';
-import { tile } from './tile';
+import { exp, loadF16, sum } from './simd';
+import { F16_SCALE, product, tile4 } from './tile';
 
+/** Positions of a block when there are many queries: scores and a block of keys stay in the first cache. */
 const BLOCK: i32 = 64;
 
 /**
  * Ints: q, keys, values, out, work, qScale, f16, tokens, position, heads, kvHeads, headDim, qStride, outStride,
  * capacity, tokens a piece, ranges, positions a range. Float: scale.
- * With more than one range each piece leaves its sums in `work` for attentionCombine (ranges imply one token).
+ * One token is attended in `ranges` pieces a KV head; with more than one each leaves its sums for attentionCombine.
  */
 export function attention(op: usize, piece: i32, scratch: usize): void {
+  if (int(op, 7) == 1) decode(op, piece, scratch);
+  else prefill(op, piece, scratch);
+}
+
+/** One token: the cache is read in place and once, which decides the time. The range is a single block. */
+function decode(op: usize, piece: i32, scratch: usize): void {
   const half = int(op, 6);
   const dim = int(op, 11);
   const depth = (dim + 7) & ~7;
+  const capacity = int(op, 14);
   const group = int(op, 9) / int(op, 10);
   const ranges = int(op, 16);
   const range = piece % ranges;
-  const kvHead = (piece / ranges) % int(op, 10);
-  const firstToken = (piece / ranges / int(op, 10)) * int(op, 15);
+  const kvHead = piece / ranges;
+  const from = range * int(op, 17);
+  const n = min(int(op, 17), int(op, 8) + 1 - from);
+  const panels = (n + 7) >> 3;
+
+  // Scratch: queries [group, dim], sums [group, depth], largest scores and totals [group], scores [group, line].
+  const q = scratch;
+  const o = q + <usize>(group * depth << 2);
+  const top = o + <usize>(group * depth << 2);
+  const total = top + <usize>(group << 2);
+  const correction = total + <usize>(group << 2);
+  const scores = (correction + <usize>(group << 2) + 15) & ~15;
+  const line = <usize>panels << 5;
+
+  packQueries(op, q, 0, 1, kvHead * group, group, dim, half ? 18446744073709551616.0 : 1);
+  const shift: usize = half ? 1 : 2;
+  const keys = ptr(op, 1) + (<usize>(kvHead * capacity * depth + from * depth) << shift);
+  const values = ptr(op, 2) + (<usize>(kvHead * capacity * depth + from * 8) << shift);
+  const rowBytes = <usize>dim << 2;
+  if (half) product<u16>(q, rowBytes, group, keys, <usize>depth << 4, panels, dim, scores, line);
+  else product<f32>(q, rowBytes, group, keys, <usize>depth << 5, panels, dim, scores, line);
+  for (let r: usize = 0; r < <usize>group; r++) {
+    const row = scores + r * line;
+    // f16 panels are 2^-112 of their values. Queries took 2^64 of it, so that neither side can overflow.
+    if (half) scaleRow(row, row, panels << 3, F16_SCALE / 18446744073709551616.0);
+    store<f32>(top + (r << 2), -f32.MAX_VALUE);
+    store<f32>(total + (r << 2), 0);
+    softmax(row, n, n, top + (r << 2), total + (r << 2), correction + (r << 2));
+    if (half) scaleRow(row, row, panels << 3, F16_SCALE);
+  }
+  const sumBytes = <usize>depth << 2;
+  if (half) product<u16>(scores, line, group, values, <usize>capacity << 4, depth >> 3, n, o, sumBytes);
+  else product<f32>(scores, line, group, values, <usize>capacity << 5, depth >> 3, n, o, sumBytes);
+
+  for (let r = 0; r < group; r++) {
+    const sums = o + <usize>r * sumBytes;
+    const head = kvHead * group + r;
+    if (ranges > 1) {
+      const work = workRow(op, head, range, ranges, depth);
+      memory.copy(work, sums, sumBytes);
+      store<f32>(work + sumBytes, load<f32>(top + (<usize>r << 2)));
+      store<f32>(work + sumBytes, load<f32>(total + (<usize>r << 2)), 4);
+    } else {
+      scaleRow(sums, ptr(op, 3) + (<usize>(head * dim) << 2), dim, 1 / load<f32>(total + (<usize>r << 2)));
+    }
+  }
+}
+
+/** Many queries: arithmetic decides the time. Blocks of f16 are widened once for all rows. */
+function prefill(op: usize, piece: i32, scratch: usize): void {
+  const half = int(op, 6);
+  const dim = int(op, 11);
+  const depth = (dim + 7) & ~7;
+  const capacity = int(op, 14);
+  const group = int(op, 9) / int(op, 10);
+  const kvHead = piece % int(op, 10);
+  const firstToken = (piece / int(op, 10)) * int(op, 15);
   const count = min(int(op, 15), int(op, 7) - firstToken);
   const rows = count * group;
   const firstPosition = int(op, 8) + firstToken;
-  const from = range * int(op, 17);
-  const to = min(from + int(op, 17), firstPosition + count);
+  const context = firstPosition + count;
 
-  // Scratch: queries and sums for each row, one block of scores, and the block's keys and values as f32.
+  // Scratch: queries and sums for each row, one block of scores, and the block's keys or values as f32.
   const padded = <usize>((rows + 3) & ~3);
+  const rowBytes = <usize>dim << 2;
+  const sumBytes = <usize>depth << 2;
   const q = scratch;
-  const o = q + padded * <usize>(depth << 2);
-  const scores = o + padded * <usize>(depth << 2);
+  const o = q + padded * sumBytes;
+  const scores = o + padded * sumBytes;
   const top = scores + padded * <usize>(BLOCK << 2);
   const total = top + (padded << 2);
   const correction = total + (padded << 2);
-  const wide = correction + (padded << 2);
+  const wide = (correction + (padded << 2) + 63) & ~63;
 
-  packQueries(op, q, firstToken, count, kvHead * group, group, dim);
-  memory.fill(q + <usize>(rows * dim << 2), 0, (padded - <usize>rows) * <usize>(dim << 2));
-  memory.fill(o, 0, padded * <usize>(depth << 2));
+  packQueries(op, q, firstToken, count, kvHead * group, group, dim, 1);
+  memory.fill(q + <usize>(rows * dim << 2), 0, (padded - <usize>rows) * rowBytes);
+  memory.fill(o, 0, padded * sumBytes);
   memory.fill(total, 0, padded << 2);
-  for (let r: usize = 0; r < padded; r++) store<f32>(top + (r << 2), -f32.MAX_VALUE);
+  for (let r: usize = 0; r < padded; r++) {
+    store<f32>(top + (r << 2), -f32.MAX_VALUE);
+    store<f32>(correction + (r << 2), 0);
+  }
 
   const shift: usize = half ? 1 : 2;
-  const head = <usize>(kvHead * int(op, 14) * depth);
-  for (let start = from; start < to; start += BLOCK) {
-    const n = min(BLOCK, to - start);
+  const head = <usize>(kvHead * capacity * depth);
+  for (let start = 0; start < context; start += BLOCK) {
+    const n = min(BLOCK, context - start);
+    const panels = (n + 7) >> 3;
     let keys = ptr(op, 1) + ((head + <usize>(start * depth)) << shift);
-    let values = ptr(op, 2) + ((head + <usize>(start * depth)) << shift);
-    if (half) keys = widen(keys, wide, (n + 7 & ~7) * depth);
-    for (let r: usize = 0; r < padded; r += 4) {
-      for (let j = 0; j < n; j += 8) {
-        tile(
-          q + r * <usize>(dim << 2), <usize>dim << 2, keys + <usize>(j * depth << 2), 16, <usize>depth << 4, dim,
-          scores + ((r * BLOCK + j) << 2), BLOCK << 2, 0,
-        );
+    if (half) keys = widen(keys, wide, panels * depth * 8);
+    for (let j: usize = 0; j < <usize>panels; j++) {
+      for (let r: usize = 0; r < padded; r += 4) {
+        const c = scores + ((r * BLOCK + (j << 3)) << 2);
+        tile4<f32>(q + r * rowBytes, rowBytes, keys + j * (sumBytes << 3), dim, c, BLOCK << 2, 0);
       }
     }
     for (let r = 0; r < rows; r++) {
       const visible = min(n, firstPosition + r / group + 1 - start);
-      softmax(scores + <usize>(r * BLOCK << 2), visible, n, top + (r << 2), total + (r << 2), correction + (r << 2));
+      const i = <usize>r << 2;
+      softmax(scores + i * BLOCK, visible, n, top + i, total + i, correction + i);
     }
-    if (half) values = widen(values, wide, n * depth);
-    for (let r: usize = 0; r < padded; r += 4) {
-      for (let d: usize = 0; d < <usize>depth; d += 8) {
-        tile(
-          scores + r * (BLOCK << 2), BLOCK << 2, values + (d << 2), <usize>depth << 2, 16, n,
-          o + ((r * depth + d) << 2), <usize>depth << 2, correction + (r << 2),
-        );
+    const values = ptr(op, 2) + ((head + <usize>(start * 8)) << shift);
+    for (let d: usize = 0; d < <usize>depth; d += 8) {
+      let panel = values + ((d * capacity) << shift);
+      if (half) panel = widen(panel, wide, n * 8);
+      for (let r: usize = 0; r < padded; r += 4) {
+        tile4<f32>(scores + r * (BLOCK << 2), BLOCK << 2, panel, n, o + r * sumBytes + (d << 2), sumBytes, correction + (r << 2));
       }
     }
   }
 
   for (let r = 0; r < rows; r++) {
-    const sums = o + <usize>(r * depth << 2);
-    const queryHead = kvHead * group + r % group;
-    if (ranges > 1) {
-      const work = workRow(op, queryHead, range, ranges, depth);
-      memory.copy(work, sums, <usize>depth << 2);
-      store<f32>(work + (<usize>depth << 2), load<f32>(top + (r << 2)));
-      store<f32>(work + (<usize>depth << 2), load<f32>(total + (r << 2)), 4);
-    } else {
-      const out = ptr(op, 3) + (<usize>((firstToken + r / group) * int(op, 13) + queryHead * dim) << 2);
-      scaleRow(sums, out, dim, 1 / load<f32>(total + (r << 2)));
-    }
+    const out = ptr(op, 3) + (<usize>((firstToken + r / group) * int(op, 13) + (kvHead * group + r % group) * dim) << 2);
+    scaleRow(o + <usize>r * sumBytes, out, dim, 1 / load<f32>(total + (<usize>r << 2)));
   }
 }
 
-/** Merges the ranges of one token. Same record as attention's; a piece is one query head. */
+/** Merges the ranges of one token. Same record as attention's but for the piece: some query heads (integer 15). */
 export function attentionCombine(op: usize, piece: i32, scratch: usize): void {
   const dim = int(op, 11);
   const depth = (dim + 7) & ~7;
   const ranges = int(op, 16);
-  const heads = int(op, 9);
   const per = int(op, 15);
-  for (let head = piece * per; head < min((piece + 1) * per, heads); head++) {
+  const bytes = <usize>depth << 2;
+  for (let head = piece * per; head < min((piece + 1) * per, int(op, 9)); head++) {
     let top: f32 = -f32.MAX_VALUE;
-    for (let i = 0; i < ranges; i++) top = max(top, load<f32>(workRow(op, head, i, ranges, depth) + (<usize>depth << 2)));
+    for (let i = 0; i < ranges; i++) top = max(top, load<f32>(workRow(op, head, i, ranges, depth) + bytes));
     let total: f32 = 0;
-    memory.fill(scratch, 0, <usize>depth << 2);
+    memory.fill(scratch, 0, bytes);
     for (let i = 0; i < ranges; i++) {
       const work = workRow(op, head, i, ranges, depth);
-      const factor = exp(f32x4.splat(load<f32>(work + (<usize>depth << 2)) - top));
-      total += f32x4.extract_lane(factor, 0) * load<f32>(work + (<usize>depth << 2), 4);
-      for (let d: usize = 0; d < <usize>(depth << 2); d += 16) {
+      const factor = exp(f32x4.splat(load<f32>(work + bytes) - top));
+      total += f32x4.extract_lane(factor, 0) * load<f32>(work + bytes, 4);
+      for (let d: usize = 0; d < bytes; d += 16) {
         v128.store(scratch + d, f32x4.add(v128.load(scratch + d), f32x4.mul(factor, v128.load(work + d))));
       }
     }
@@ -123,11 +179,11 @@ function workRow(op: usize, head: i32, range: i32, ranges: i32, depth: i32): usi
 }
 
 /** Rows [token][head of the group], scaled. */
-function packQueries(op: usize, q: usize, token: i32, count: i32, head: i32, group: i32, dim: i32): void {
+function packQueries(op: usize, q: usize, token: i32, count: i32, head: i32, group: i32, dim: i32, factor: f32): void {
   for (let t = 0; t < count; t++) {
-    const factor = ptr(op, 5) ? load<f32>(ptr(op, 5) + (<usize>(token + t) << 2)) : 1;
+    const own = ptr(op, 5) ? load<f32>(ptr(op, 5) + (<usize>(token + t) << 2)) : 1;
     const src = ptr(op, 0) + (<usize>((token + t) * int(op, 12) + head * dim) << 2);
-    scaleRow(src, q + <usize>(t * group * dim << 2), group * dim, float(op, 0) * factor);
+    scaleRow(src, q + <usize>(t * group * dim << 2), group * dim, float(op, 0) * own * factor);
   }
 }
 
@@ -151,35 +207,33 @@ function widen(src: usize, dst: usize, n: i32): usize {
 
 /**
  * One step of the streaming softmax: turns the first `visible` of `n` scores into weights relative to the row's
- * largest score so far, zeroes the rest, and says by what the sums so far must be multiplied.
+ * largest score so far, zeroes the rest, and says by what the sums so far must be multiplied. The row has room for
+ * whole vectors.
  */
 function softmax(scores: usize, visible: i32, n: i32, top: usize, total: usize, correction: usize): void {
-  const before = load<f32>(top);
   if (visible <= 0) {
     memory.fill(scores, 0, <usize>n << 2);
     store<f32>(correction, 1);
     return;
   }
+  const before = load<f32>(top);
   const end = scores + (<usize>visible << 2);
-  // Round up to whole vectors: a block has room for 64 scores.
-  for (let p = end; p < scores + (BLOCK << 2) && p < end + 12; p += 4) store<f32>(p, -f32.MAX_VALUE);
+  const whole = scores + (<usize>((visible + 3) & ~3) << 2);
+  for (let p = end; p < whole; p += 4) store<f32>(p, -f32.MAX_VALUE);
   let peak = f32x4.splat(before);
-  for (let p = scores; p < end; p += 16) peak = f32x4.max(peak, v128.load(p));
-  peak = f32x4.max(peak, i8x16.shuffle(peak, peak, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
-  peak = f32x4.max(peak, i8x16.shuffle(peak, peak, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11));
+  for (let p = scores; p < end; p += 16) peak = f32x4.pmax(peak, v128.load(p));
+  peak = f32x4.pmax(peak, i8x16.shuffle(peak, peak, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
+  peak = f32x4.pmax(peak, i8x16.shuffle(peak, peak, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11));
   let sums = f32x4.splat(0);
-  let p = scores;
-  for (; p < end; p += 16) {
+  for (let p = scores; p < end; p += 16) {
     const w = exp(f32x4.sub(v128.load(p), peak));
     v128.store(p, w);
     sums = f32x4.add(sums, w);
   }
   const limit = scores + (<usize>n << 2);
-  if (p < limit) memory.fill(p, 0, limit - p);
+  if (whole < limit) memory.fill(whole, 0, limit - whole);
   const factor = f32x4.extract_lane(exp(f32x4.sub(f32x4.splat(before), peak)), 0);
   store<f32>(correction, factor);
   store<f32>(top, f32x4.extract_lane(peak, 0));
-  const sum: f32 = f32x4.extract_lane(sums, 0) + f32x4.extract_lane(sums, 1)
-    + f32x4.extract_lane(sums, 2) + f32x4.extract_lane(sums, 3);
-  store<f32>(total, load<f32>(total) * factor + sum);
+  store<f32>(total, load<f32>(total) * factor + sum(sums));
 }

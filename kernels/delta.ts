@@ -12,7 +12,7 @@
 import { sumSquares } from './norm';
 import { float, int, ptr } from './record';
 import { exp, madd, sigmoid } from './simd';
-import { tile } from './tile';
+import { tile4 } from './tile';
 
 const CHUNK: i32 = 32;
 
@@ -147,7 +147,7 @@ function chunks(op: usize, head: i32, keyHead: i32, firstPanel: i32, count: i32,
   const line: usize = CHUNK << 2;
   const panelBytes = (<usize>rows) << 5;
   const state = ptr(op, 5) + <usize>(head * ((valueDim + 7) >> 3) + firstPanel) * panelBytes;
-  // Scratch: K and Q [32, rows]; Kᵀ [rows, 32]; KKᵀ and QKᵀ [32, 32] with their decays; g, spans, e^b and β [32]; δ and out [32, 8].
+  // Scratch: K and Q [32, rows]; Kᵀ as panels [4][rows][8], then as [rows, 32]; KKᵀ and QKᵀ [32, 32] with their decays; g, spans, e^b and β [32]; δ and out [32, 8].
   const k = scratch;
   const q = k + <usize>CHUNK * rowBytes;
   const kt = q + <usize>CHUNK * rowBytes;
@@ -188,15 +188,17 @@ function chunks(op: usize, head: i32, keyHead: i32, firstPanel: i32, count: i32,
       store<f32>(grown + i, sum);
     }
     for (let i: usize = 0; i < line; i += 16) v128.store(grown + i, exp(v128.load(grown + i)));
-    transpose(k, kt, rows);
-    for (let t: usize = 0; t < <usize>CHUNK; t += 4) {
-      for (let s: usize = 0; s <= t; s += 8) {
-        tile(k + t * rowBytes, rowBytes, kt + (s << 2), line, 16, rows, kk + t * line + (s << 2), line, 0);
-        tile(q + t * rowBytes, rowBytes, kt + (s << 2), line, 16, rows, qk + t * line + (s << 2), line, 0);
+    transpose(k, kt, rows, 32, rowBytes << 3);
+    for (let s: usize = 0; s < <usize>CHUNK; s += 8) {
+      const panel = kt + (s >> 3) * (rowBytes << 3);
+      for (let t = s; t < <usize>CHUNK; t += 4) {
+        tile4<f32>(k + t * rowBytes, rowBytes, panel, rows, kk + t * line + (s << 2), line, 0);
+        tile4<f32>(q + t * rowBytes, rowBytes, panel, rows, qk + t * line + (s << 2), line, 0);
       }
     }
     decayPairs(kk, qk, g, beta, span);
-    // From here Kᵀ carries the decay from each token to the end of the chunk: it only builds the new state.
+    // Kᵀ with the decay from each token to the end of the chunk builds the new state.
+    transpose(k, kt, rows, line, 32);
     for (let s: usize = 0; s < line; s += 16) {
       const w = exp(v128.load(span + s));
       for (let i: usize = 0; i < <usize>rows; i++) {
@@ -212,16 +214,16 @@ function chunks(op: usize, head: i32, keyHead: i32, firstPanel: i32, count: i32,
       const s = state + <usize>panel * panelBytes;
       const v = ptr(op, 2) + ((<usize>(first * int(op, 14) + head * valueDim + column)) << 2);
       for (let t: usize = 0; t < <usize>CHUNK; t += 4) {
-        tile(k + t * rowBytes, rowBytes, s, 32, 16, rows, delta + (t << 5), 32, 0);
-        tile(q + t * rowBytes, rowBytes, s, 32, 16, rows, out + (t << 5), 32, 0);
+        tile4<f32>(k + t * rowBytes, rowBytes, s, rows, delta + (t << 5), 32, 0);
+        tile4<f32>(q + t * rowBytes, rowBytes, s, rows, out + (t << 5), 32, 0);
       }
       rightSide(delta, v, (<usize>int(op, 14)) << 2, n, width, beta, grown);
       solve(delta, kk, ones);
       for (let t: usize = 0; t < <usize>CHUNK; t += 4) {
-        tile(qk + t * line, line, delta, 32, 16, <i32>t + 4, out + (t << 5), 32, grown + (t << 2));
+        tile4<f32>(qk + t * line, line, delta, <i32>t + 4, out + (t << 5), 32, grown + (t << 2));
       }
       for (let i: usize = 0; i < <usize>rows; i += 4) {
-        tile(kt + i * line, line, delta, 32, 16, CHUNK, s + (i << 5), 32, ending);
+        tile4<f32>(kt + i * line, line, delta, CHUNK, s + (i << 5), 32, ending);
       }
       let target = ptr(op, 6) + ((<usize>(first * int(op, 15) + head * valueDim + column)) << 2);
       for (let t = 0; t < n; t++) {
@@ -284,7 +286,7 @@ function solve(delta: usize, a: usize, ones: usize): void {
   for (let t: usize = 0; t < <usize>CHUNK; t += 4) {
     const rows = delta + (t << 5);
     const block = a + t * line + (t << 2);
-    if (t) tile(a + t * line, line, delta, 32, 16, <i32>t, rows, 32, ones);
+    if (t) tile4<f32>(a + t * line, line, delta, <i32>t, rows, 32, ones);
     for (let half: usize = 0; half < 32; half += 16) {
       const p = rows + half;
       const d0 = v128.load(p);
@@ -301,10 +303,26 @@ function solve(delta: usize, a: usize, ones: usize): void {
   }
 }
 
-function transpose(k: usize, kt: usize, rows: i32): void {
-  for (let i: usize = 0; i < <usize>rows; i++) {
-    for (let t: usize = 0; t < <usize>CHUNK; t++) {
-      store<f32>(kt + ((i * CHUNK + t) << 2), load<f32>(k + ((t * rows + i) << 2)));
+/** Kᵀ from K [32, rows]: eight tokens make a panel, whose rows lie `rowStride` bytes apart; panels lie `panelStride` apart. */
+function transpose(k: usize, kt: usize, rows: i32, rowStride: usize, panelStride: usize): void {
+  const bytes = <usize>rows << 2;
+  for (let t: usize = 0; t < <usize>CHUNK; t += 4) {
+    const from = k + t * bytes;
+    let to = kt + (t >> 3) * panelStride + ((t & 4) << 2);
+    for (let i: usize = 0; i < bytes; i += 16) {
+      const a = v128.load(from + i);
+      const b = v128.load(from + bytes + i);
+      const c = v128.load(from + bytes * 2 + i);
+      const d = v128.load(from + bytes * 3 + i);
+      const ab = i8x16.shuffle(a, b, 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
+      const cd = i8x16.shuffle(c, d, 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
+      const ef = i8x16.shuffle(a, b, 8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
+      const gh = i8x16.shuffle(c, d, 8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
+      v128.store(to, i8x16.shuffle(ab, cd, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23));
+      v128.store(to + rowStride, i8x16.shuffle(ab, cd, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31));
+      v128.store(to + rowStride * 2, i8x16.shuffle(ef, gh, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23));
+      v128.store(to + rowStride * 3, i8x16.shuffle(ef, gh, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31));
+      to += rowStride << 2;
     }
   }
 }

@@ -1,36 +1,28 @@
 /**
- * The one matrix product that attention and the delta rule share: a register tile of 4 rows by 8 columns.
- * Rows of A are read one value at a time and spread over the lanes; B gives two vectors a step, wherever they lie.
- * Sizes are the caller's business: it pads rows to a multiple of 4 and columns to a multiple of 8.
+ * The one matrix product that attention and the delta rule share: c = a · b on register tiles, where b is a panel of 8
+ * columns, [k][8] in contiguous memory. A panel's type is f32, or u16 for f16 bits whose exponent is not yet rebiased
+ * (2^-112 of the value, see simd.ts): the caller puts the factor into a.
+ * Values of a are read one at a time and spread over the lanes. Strides are in bytes, k counts rows of b.
  */
 import { madd } from './simd';
 
-/**
- * c[i][0..8) = scale[i] · c[i][0..8) + Σ_k a[i][k] · b[k][0..8) for four rows i. Without `scales` (0), c is
- * overwritten. Row k of b is four floats at b + k·bStep and four more at bNext bytes after them. Strides are in bytes.
- */
-export function tile(
-  a: usize,
-  aStride: usize,
-  b: usize,
-  bStep: usize,
-  bNext: usize,
-  k: i32,
-  c: usize,
-  cStride: usize,
-  scales: usize,
+/** What a u16 panel's values must be multiplied by. */
+export const F16_SCALE: f32 = reinterpret<f32>(0x77800000);
+
+// @ts-ignore: decorator
+@inline
+function bits(h: v128): v128 {
+  return v128.and(i32x4.shl(h, 13), i32x4.splat(0x8fffe000));
+}
+
+/** Four rows, one panel: c[i] = scales[i] · c[i] + a[i] · b; without `scales` (0) c is overwritten. Zero strides make one row of the four. */
+export function tile4<T>(
+  a: usize, aStride: usize, b: usize, k: i32, c: usize, cStride: usize, scales: usize,
 ): void {
-  const a1 = a + aStride;
-  const a2 = a1 + aStride;
-  const a3 = a2 + aStride;
-  let x00 = f32x4.splat(0),
-    x01 = x00,
-    x10 = x00,
-    x11 = x00,
-    x20 = x00,
-    x21 = x00,
-    x30 = x00,
-    x31 = x00;
+  let a1 = a + aStride;
+  let a2 = a1 + aStride;
+  let a3 = a2 + aStride;
+  let x00 = f32x4.splat(0), x01 = x00, x10 = x00, x11 = x00, x20 = x00, x21 = x00, x30 = x00, x31 = x00;
   const c1 = c + cStride;
   const c2 = c1 + cStride;
   const c3 = c2 + cStride;
@@ -48,21 +40,55 @@ export function tile(
     x30 = f32x4.mul(s, v128.load(c3));
     x31 = f32x4.mul(s, v128.load(c3, 16));
   }
-  const end = (<usize>k) << 2;
-  for (let i: usize = 0; i < end; i += 4) {
-    const b0 = v128.load(b);
-    const b1 = v128.load(b + bNext);
-    b += bStep;
-    let v = v128.load32_splat(a + i);
+  let left = k;
+  for (; left >= 2; left -= 2) {
+    let b0 = sizeof<T>() == 2 ? bits(v128.load16x4_s(b)) : v128.load(b);
+    let b1 = sizeof<T>() == 2 ? bits(v128.load16x4_s(b, 8)) : v128.load(b, 16);
+    let v = v128.load32_splat(a);
     x00 = madd(v, b0, x00);
     x01 = madd(v, b1, x01);
-    v = v128.load32_splat(a1 + i);
+    v = v128.load32_splat(a1);
     x10 = madd(v, b0, x10);
     x11 = madd(v, b1, x11);
-    v = v128.load32_splat(a2 + i);
+    v = v128.load32_splat(a2);
     x20 = madd(v, b0, x20);
     x21 = madd(v, b1, x21);
-    v = v128.load32_splat(a3 + i);
+    v = v128.load32_splat(a3);
+    x30 = madd(v, b0, x30);
+    x31 = madd(v, b1, x31);
+    b0 = sizeof<T>() == 2 ? bits(v128.load16x4_s(b, 16)) : v128.load(b, 32);
+    b1 = sizeof<T>() == 2 ? bits(v128.load16x4_s(b, 24)) : v128.load(b, 48);
+    v = v128.load32_splat(a, 4);
+    x00 = madd(v, b0, x00);
+    x01 = madd(v, b1, x01);
+    v = v128.load32_splat(a1, 4);
+    x10 = madd(v, b0, x10);
+    x11 = madd(v, b1, x11);
+    v = v128.load32_splat(a2, 4);
+    x20 = madd(v, b0, x20);
+    x21 = madd(v, b1, x21);
+    v = v128.load32_splat(a3, 4);
+    x30 = madd(v, b0, x30);
+    x31 = madd(v, b1, x31);
+    a += 8;
+    a1 += 8;
+    a2 += 8;
+    a3 += 8;
+    b += sizeof<T>() * 16;
+  }
+  if (left) {
+    const b0 = sizeof<T>() == 2 ? bits(v128.load16x4_s(b)) : v128.load(b);
+    const b1 = sizeof<T>() == 2 ? bits(v128.load16x4_s(b, 8)) : v128.load(b, 16);
+    let v = v128.load32_splat(a);
+    x00 = madd(v, b0, x00);
+    x01 = madd(v, b1, x01);
+    v = v128.load32_splat(a1);
+    x10 = madd(v, b0, x10);
+    x11 = madd(v, b1, x11);
+    v = v128.load32_splat(a2);
+    x20 = madd(v, b0, x20);
+    x21 = madd(v, b1, x21);
+    v = v128.load32_splat(a3);
     x30 = madd(v, b0, x30);
     x31 = madd(v, b1, x31);
   }
@@ -74,4 +100,103 @@ export function tile(
   v128.store(c2, x21, 16);
   v128.store(c3, x30);
   v128.store(c3, x31, 16);
+}
+
+/** Two rows, two panels that lie `bNext` bytes apart: c[i][0..16) = a[i] · b. */
+export function tile2<T>(a: usize, aStride: usize, b: usize, bNext: usize, k: i32, c: usize, cStride: usize): void {
+  let a1 = a + aStride;
+  let d = b + bNext;
+  let x00 = f32x4.splat(0), x01 = x00, x02 = x00, x03 = x00, x10 = x00, x11 = x00, x12 = x00, x13 = x00;
+  for (let i = 0; i < k; i++) {
+    const v0 = v128.load32_splat(a);
+    const v1 = v128.load32_splat(a1);
+    let b0 = sizeof<T>() == 2 ? bits(v128.load16x4_s(b)) : v128.load(b);
+    let b1 = sizeof<T>() == 2 ? bits(v128.load16x4_s(b, 8)) : v128.load(b, 16);
+    x00 = madd(v0, b0, x00);
+    x01 = madd(v0, b1, x01);
+    x10 = madd(v1, b0, x10);
+    x11 = madd(v1, b1, x11);
+    b0 = sizeof<T>() == 2 ? bits(v128.load16x4_s(d)) : v128.load(d);
+    b1 = sizeof<T>() == 2 ? bits(v128.load16x4_s(d, 8)) : v128.load(d, 16);
+    x02 = madd(v0, b0, x02);
+    x03 = madd(v0, b1, x03);
+    x12 = madd(v1, b0, x12);
+    x13 = madd(v1, b1, x13);
+    a += 4;
+    a1 += 4;
+    b += sizeof<T>() * 8;
+    d += sizeof<T>() * 8;
+  }
+  v128.store(c, x00);
+  v128.store(c, x01, 16);
+  v128.store(c, x02, 32);
+  v128.store(c, x03, 48);
+  c += cStride;
+  v128.store(c, x10);
+  v128.store(c, x11, 16);
+  v128.store(c, x12, 32);
+  v128.store(c, x13, 48);
+}
+
+/** One row, four panels that lie `bNext` bytes apart: c[0..32) = a · b. */
+export function tile1<T>(a: usize, b: usize, bNext: usize, k: i32, c: usize): void {
+  let d = b + bNext;
+  let e = d + bNext;
+  let f = e + bNext;
+  let x0 = f32x4.splat(0), x1 = x0, x2 = x0, x3 = x0, x4 = x0, x5 = x0, x6 = x0, x7 = x0;
+  for (let i = 0; i < k; i++) {
+    const v = v128.load32_splat(a);
+    x0 = madd(v, sizeof<T>() == 2 ? bits(v128.load16x4_s(b)) : v128.load(b), x0);
+    x1 = madd(v, sizeof<T>() == 2 ? bits(v128.load16x4_s(b, 8)) : v128.load(b, 16), x1);
+    x2 = madd(v, sizeof<T>() == 2 ? bits(v128.load16x4_s(d)) : v128.load(d), x2);
+    x3 = madd(v, sizeof<T>() == 2 ? bits(v128.load16x4_s(d, 8)) : v128.load(d, 16), x3);
+    x4 = madd(v, sizeof<T>() == 2 ? bits(v128.load16x4_s(e)) : v128.load(e), x4);
+    x5 = madd(v, sizeof<T>() == 2 ? bits(v128.load16x4_s(e, 8)) : v128.load(e, 16), x5);
+    x6 = madd(v, sizeof<T>() == 2 ? bits(v128.load16x4_s(f)) : v128.load(f), x6);
+    x7 = madd(v, sizeof<T>() == 2 ? bits(v128.load16x4_s(f, 8)) : v128.load(f, 16), x7);
+    a += 4;
+    b += sizeof<T>() * 8;
+    d += sizeof<T>() * 8;
+    e += sizeof<T>() * 8;
+    f += sizeof<T>() * 8;
+  }
+  v128.store(c, x0);
+  v128.store(c, x1, 16);
+  v128.store(c, x2, 32);
+  v128.store(c, x3, 48);
+  v128.store(c, x4, 64);
+  v128.store(c, x5, 80);
+  v128.store(c, x6, 96);
+  v128.store(c, x7, 112);
+}
+
+/**
+ * c[rows][8 · panels] = a · b for any number of rows and of panels `bNext` bytes apart; c's columns are contiguous.
+ * Meant for few rows, where reading b decides the time: b is read once for up to four rows.
+ */
+export function product<T>(
+  a: usize, aStride: usize, rows: i32, b: usize, bNext: usize, panels: i32, k: i32, c: usize, cStride: usize,
+): void {
+  let r = 0;
+  for (; r + 4 <= rows; r += 4) {
+    for (let j: usize = 0; j < <usize>panels; j++) tile4<T>(a, aStride, b + j * bNext, k, c + (j << 5), cStride, 0);
+    a += aStride << 2;
+    c += cStride << 2;
+  }
+  if (r + 2 <= rows) {
+    let j: usize = 0;
+    for (; j + 2 <= <usize>panels; j += 2) tile2<T>(a, aStride, b + j * bNext, bNext, k, c + (j << 5), cStride);
+    if (j < <usize>panels) {
+      tile4<T>(a, 0, b + j * bNext, k, c + (j << 5), 0, 0);
+      tile4<T>(a + aStride, 0, b + j * bNext, k, c + cStride + (j << 5), 0, 0);
+    }
+    a += aStride << 1;
+    c += cStride << 1;
+    r += 2;
+  }
+  if (r < rows) {
+    let j: usize = 0;
+    for (; j + 4 <= <usize>panels; j += 4) tile1<T>(a, b + j * bNext, bNext, k, c + (j << 5));
+    for (; j < <usize>panels; j++) tile4<T>(a, 0, b + j * bNext, k, c + (j << 5), 0, 0);
+  }
 }

@@ -71,8 +71,9 @@ onBothBuilds('KV cache', (simd) => {
       const shape = { type: 'f16', tokens, heads: 1, headDim, position: 0, capacity: tokens } as const;
       storeKV(bench.program, { ...shape, src: bench.put(padded), dst, part });
       bench.run();
-      const stored = new Uint16Array(bench.memory.buffer, dst, Math.ceil(tokens / 4) * 4 * 8);
-      const at = (t: number, d: number) => stored[part === 'values' ? t * 8 + d : ((t >> 2) * 8 + d) * 4 + (t & 3)];
+      const rows = Math.ceil(tokens / 8) * 8;
+      const stored = new Uint16Array(bench.memory.buffer, dst, rows * 8);
+      const at = (t: number, d: number) => stored[part === 'values' ? t * 8 + d : (t & ~7) * 8 + d * 8 + (t & 7)];
       const wrong = Array.from(values).filter((value, i) => at(Math.floor(i / headDim), i % headDim) !== toF16(value));
       expect(wrong).toEqual([]);
     }
@@ -94,8 +95,9 @@ onBothBuilds('KV cache', (simd) => {
             const inside = position >= 6 && position < 11;
             const padding = part === 'values' ? 0 : 9;
             const expected = d < headDim ? x[((position - 6) * heads + head) * headDim + d] : padding;
-            const row = head * 24 + position;
-            const i = part === 'values' ? row * 16 + d : ((row >> 2) * 16 + d) * 4 + (row & 3);
+            const key = (position >> 3) * 128 + d * 8 + (position & 7);
+            const value = (d >> 3) * 24 * 8 + position * 8 + (d & 7);
+            const i = head * 24 * 16 + (part === 'keys' ? key : value);
             expect(stored[i]).toBe(inside ? expected : 9);
           }
         }

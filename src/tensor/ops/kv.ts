@@ -33,8 +33,8 @@ export interface StoreKV {
 /** Writes keys (after rope) or values of consecutive positions into the cache. f16 rounds to nearest even. */
 export function storeKV(p: Program, o: StoreKV): void {
   const { src, dst, part, type, tokens, heads, headDim, position, capacity } = o;
-  // Neighbouring tokens share cache lines of the key region: whole groups of four positions a piece.
-  const per = Math.max(4, rowsPerPiece(tokens, heads * headDim, 1 << 14) & ~3);
+  // Neighbouring tokens share cache lines of the key region: whole groups of eight positions a piece.
+  const per = Math.max(8, rowsPerPiece(tokens, heads * headDim, 1 << 14) & ~7);
   p.emit(Op.storeKV, Math.ceil(tokens / per), [
     ...[src, dst, type === 'f16' ? 1 : 0, tokens, heads, headDim, o.srcStride ?? heads * headDim, position],
     ...[roundUp8(capacity), part === 'keys' ? 1 : 0, per],

@@ -1,0 +1,201 @@
+/**
+ * Times the operations that carry a sequence (attention, delta rule and their companions), on one thread.
+ *
+ *   npx tsx bench/kernels-sequence.ts [plain|relaxed] [name filter]
+ */
+import { parseArgs } from 'node:util';
+import type { Simd } from '../src/tensor/kernels.js';
+import { attention, attentionWorkBytes } from '../src/tensor/ops/attention.js';
+import { conv } from '../src/tensor/ops/conv.js';
+import { deltaGates, deltaRule, deltaStateBytes } from '../src/tensor/ops/delta.js';
+import { swiglu } from '../src/tensor/ops/elementwise.js';
+import { type KvType, kvBytes, storeKV } from '../src/tensor/ops/kv.js';
+import { gatedNorm, rmsNorm } from '../src/tensor/ops/norm.js';
+import { rope } from '../src/tensor/ops/rope.js';
+import { route } from '../src/tensor/ops/moe.js';
+import { KernelBench } from '../test/kernel-bench.js';
+
+const { positionals } = parseArgs({ allowPositionals: true });
+const simd = (positionals[0] ?? 'relaxed') as Simd;
+const filter = positionals[1] ?? '';
+
+interface Case {
+  name: string;
+  /** Records the operation once. */
+  emit: (bench: KernelBench) => void;
+  /** Bytes that must be read at least, or multiply-adds, for the rate. */
+  bytes?: number;
+  macs?: number;
+}
+
+function measure({ name, emit, bytes, macs }: Case): void {
+  if (!name.includes(filter)) return;
+  const bench = new KernelBench(simd, 512 << 20);
+  let pieces = 0;
+  const once = () => {
+    const program = bench.program;
+    record(bench);
+    pieces = 0;
+    for (let i = 0; i < program.count; i++) pieces += new Int32Array(bench.memory.buffer)[(program.pointer + i * 128) / 4 + 1];
+    const start = performance.now();
+    bench.run();
+    return performance.now() - start;
+  };
+  // Inputs are allocated by the first recording; later ones reuse the same addresses.
+  const addresses: number[] = [];
+  const { alloc } = bench;
+  let next = 0;
+  bench.alloc = (size) => {
+    if (next === addresses.length) addresses.push(alloc.call(bench, size));
+    return addresses[next++];
+  };
+  const record = (b: KernelBench) => {
+    next = 0;
+    emit(b);
+  };
+  const until = performance.now() + 700;
+  const times: number[] = [];
+  while (times.length < 5 || performance.now() < until) times.push(once());
+  times.sort((a, b) => a - b);
+  const [best, median] = [times[0], times[times.length >> 1]];
+  const rate = [
+    bytes && `${(bytes / median / 1e6).toFixed(1)} GB/s`,
+    macs && `${(macs / median / 1e6).toFixed(1)} GMAC/s`,
+  ].filter(Boolean);
+  const piece = `${((median * 1000) / pieces).toFixed(1)} µs a piece (${pieces})`;
+  console.log(`${name.padEnd(44)} ${median.toFixed(3)} ms (best ${best.toFixed(3)})  ${rate.join(' ')}  ${piece}`);
+}
+
+/** Pseudo-random floats in [-1, 1), written once for each address. */
+const filled = new WeakMap<KernelBench, Set<number>>();
+function noise(bench: KernelBench, elements: number, offset = 0, scale = 1): number {
+  const pointer = bench.alloc(elements * 4);
+  const seen = filled.get(bench) ?? new Set();
+  filled.set(bench, seen);
+  if (!seen.has(pointer)) {
+    const view = new Float32Array(bench.memory.buffer, pointer, elements);
+    for (let i = 0; i < elements; i++) view[i] = (Math.random() * 2 - 1 + offset) * scale;
+    seen.add(pointer);
+  }
+  return pointer;
+}
+
+function attentionCase(type: KvType, tokens: number, position: number, heads = 16, kvHeads = 8, headDim = 128): Case {
+  const capacity = position + tokens;
+  const pairs = tokens * position + (tokens * (tokens + 1)) / 2;
+  const stored = new WeakSet<KernelBench>();
+  return {
+    name: `attention ${type}, ${tokens} at ${position}, ${heads}/${kvHeads} heads of ${headDim}`,
+    bytes: tokens === 1 ? 2 * kvHeads * headDim * capacity * (type === 'f16' ? 2 : 4) : undefined,
+    macs: 2 * pairs * heads * headDim,
+    emit(bench) {
+      const keys = bench.alloc(kvBytes(type, kvHeads, headDim, capacity));
+      const values = bench.alloc(kvBytes(type, kvHeads, headDim, capacity));
+      const q = noise(bench, tokens * heads * headDim);
+      const out = bench.alloc(tokens * heads * headDim * 4);
+      const work = bench.alloc(attentionWorkBytes(heads, headDim, capacity));
+      if (!stored.has(bench)) {
+        const src = noise(bench, kvHeads * headDim * capacity);
+        const cache = { src, type, tokens: capacity, heads: kvHeads, headDim, position: 0, capacity };
+        storeKV(bench.program, { ...cache, dst: keys, part: 'keys' });
+        storeKV(bench.program, { ...cache, dst: values, part: 'values' });
+        bench.run();
+        stored.add(bench);
+      }
+      const shape = { type, tokens, position, heads, kvHeads, headDim, scale: headDim ** -0.5, capacity };
+      attention(bench.program, { ...shape, q, keys, values, out, work });
+    },
+  };
+}
+
+function deltaCase(tokens: number, keyHeads = 16, valueHeads = 32, keyDim = 128, valueDim = 128): Case {
+  return {
+    name: `delta rule, ${tokens} tokens, ${keyHeads}/${valueHeads} heads of ${keyDim}`,
+    bytes: tokens === 1 ? 2 * valueHeads * keyDim * valueDim * 4 : undefined,
+    macs: 3 * tokens * valueHeads * keyDim * valueDim,
+    emit(bench) {
+      deltaRule(bench.program, {
+        q: noise(bench, tokens * keyHeads * keyDim),
+        k: noise(bench, tokens * keyHeads * keyDim),
+        v: noise(bench, tokens * valueHeads * valueDim),
+        g: noise(bench, tokens * valueHeads, -1.01, 0.2),
+        beta: noise(bench, tokens * valueHeads, 1, 0.5),
+        state: noise(bench, deltaStateBytes(valueHeads, keyDim, valueDim) / 4),
+        out: bench.alloc(tokens * valueHeads * valueDim * 4),
+        ...{ tokens, keyHeads, valueHeads, keyDim, valueDim },
+      });
+    },
+  };
+}
+
+for (const tokens of [1, 512]) {
+  const kv = { tokens, heads: 8, headDim: 128, position: 0, capacity: tokens };
+  measure({
+    name: `rmsNorm, ${tokens} x 2048`,
+    emit: (b) => {
+      const at = { x: noise(b, tokens * 2048), weight: noise(b, 2048), y: b.alloc(tokens * 8192) };
+      rmsNorm(b.program, { ...at, rows: tokens, cols: 2048, eps: 1e-6 });
+    },
+  });
+  measure({
+    name: `gatedNorm, ${tokens} x 32 x 128`,
+    emit: (b) => {
+      const x = noise(b, tokens * 4096);
+      const at = { x, gate: noise(b, tokens * 4096), weight: noise(b, 128), y: b.alloc(tokens * 16384) };
+      gatedNorm(b.program, { ...at, rows: tokens, groups: 32, cols: 128, eps: 1e-6 });
+    },
+  });
+  measure({
+    name: `rope, ${tokens} x 16 x 128`,
+    emit: (b) => {
+      const tables = { cos: noise(b, tokens * 64), sin: noise(b, tokens * 64) };
+      rope(b.program, { x: noise(b, tokens * 2048), ...tables, y: b.alloc(tokens * 8192), tokens, heads: 16, headDim: 128 });
+    },
+  });
+  measure({
+    name: `swiglu, ${tokens} x 6144`,
+    emit: (b) => {
+      const at = { gate: noise(b, tokens * 6144), up: noise(b, tokens * 6144), y: b.alloc(tokens * 6144 * 4) };
+      swiglu(b.program, { ...at, tokens, n: 6144 });
+    },
+  });
+  measure({
+    name: `conv, ${tokens} x 8192`,
+    emit: (b) => {
+      const at = { x: noise(b, tokens * 8192), state: noise(b, 3 * 8192), weight: noise(b, 4 * 8192) };
+      conv(b.program, { ...at, y: b.alloc(tokens * 8192 * 4), tokens, channels: 8192, kernel: 4 });
+    },
+  });
+  measure({
+    name: `deltaGates, ${tokens} x 32`,
+    emit: (b) => {
+      const at = { a: noise(b, tokens * 32), b: noise(b, tokens * 32), aLog: noise(b, 32), dtBias: noise(b, 32) };
+      deltaGates(b.program, { ...at, g: b.alloc(tokens * 128), beta: b.alloc(tokens * 128), tokens, heads: 32 });
+    },
+  });
+  measure({
+    name: `route, ${tokens} x 128, top 8`,
+    emit: (b) => {
+      const at = { logits: noise(b, tokens * 128), ids: b.alloc(tokens * 32), weights: b.alloc(tokens * 32) };
+      route(b.program, { ...at, tokens, experts: 128, topK: 8, normalize: true });
+    },
+  });
+  for (const part of ['keys', 'values'] as const) {
+    measure({
+      name: `store ${part} f16, ${tokens} x 8 x 128`,
+      emit: (b) => {
+        const dst = b.alloc(kvBytes('f16', 8, 128, tokens));
+        storeKV(b.program, { ...kv, src: noise(b, tokens * 1024), dst, part, type: 'f16' });
+      },
+    });
+  }
+}
+for (const type of ['f32', 'f16'] as const) {
+  measure(attentionCase(type, 1, 255));
+  measure(attentionCase(type, 1, 4095));
+  measure(attentionCase(type, 1, 4095, 32, 4));
+  measure(attentionCase(type, 1, 4095, 16, 16));
+  measure(attentionCase(type, 512, 0));
+  measure(attentionCase(type, 512, 3584));
+}
+for (const tokens of [1, 4, 16, 512]) measure(deltaCase(tokens));
