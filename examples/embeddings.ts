@@ -1,21 +1,22 @@
 /**
- * Finds the sentences nearest in meaning to a question, by the cosine of their embeddings. Any model will do;
- * one trained for embeddings (Qwen3-Embedding) does it well.
- * Run: npx tsx examples/embeddings.ts models/glossary "a body of water"
+ * Finds the descriptions nearest to one, by the cosine of their embeddings. A model trained for embeddings
+ * (Qwen3-Embedding) compares meanings; any other compares what it expects to come next, so these have no full stop.
+ * Run: npx tsx examples/embeddings.ts models/glossary "A shrub with yellow flowers"
  */
 import { load } from 'kaiwen';
 
 const sentences = [
-  'A river that flows into the sea.',
-  'A lake surrounded by mountains.',
-  'A person who plays the violin.',
-  'The music of a small orchestra.',
-  'A sum of money owed to a bank.',
-  'The price of a share on the market.',
+  'A plant with white flowers',
+  'A tropical tree with red fruit',
+  'A person who reads books',
+  'Someone who sings',
+  'A disease of the lungs',
+  'An inflammation of the throat',
+  'A sum of money',
 ];
 
 await using model = await load(process.argv[2] ?? 'models/glossary');
-const question = process.argv[3] ?? 'a body of water';
+const question = process.argv[3] ?? 'A shrub with yellow flowers';
 const wanted = await model.embed(question);
 
 const ranked: { sentence: string; similarity: number }[] = [];
