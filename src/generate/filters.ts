@@ -18,6 +18,7 @@ export interface FilterParams {
 /** Nats below the best logit at which a token is as good as impossible: 152,000 of them weigh less than 1e-12. */
 const HORIZON = 40;
 const BUCKETS = 2048;
+const PER_NAT = BUCKETS / HORIZON;
 
 /** The most likely token, the lowest id on ties. Throws KaiwenError 'internal' on NaN or +Infinity. */
 export function argmax(logits: Float32Array): number {
@@ -77,29 +78,33 @@ export class Candidates {
   readonly ids: Int32Array;
   /** Proportional to probability; the most likely token has 1. */
   readonly weights: Float64Array;
-  /** For top-p: the bucket of each candidate, and the mass in each bucket. */
-  readonly #bucketOf: Uint16Array;
-  readonly #mass = new Float64Array(BUCKETS);
+  /** For top-p: the mass in each bucket. */
+  readonly #mass = new Float64Array(BUCKETS + 1);
 
   constructor(vocabSize: number, params: FilterParams) {
     const room = params.topK > 0 ? Math.min(params.topK, vocabSize) : vocabSize;
     this.ids = new Int32Array(room);
     this.weights = new Float64Array(room);
-    this.#bucketOf = new Uint16Array(params.topP < 1 ? room : 0);
   }
 
   /** Fills the candidates from adjusted logits; temperature must be above 0. */
-  select(logits: Float32Array, params: FilterParams): void {
-    const best = logits[argmax(logits)];
-    const scale = 1 / params.temperature;
-    const floor = params.minP > 0 ? Math.log(params.minP) - 1e-9 : Number.NEGATIVE_INFINITY;
-    // Min-p may go first where no top-p measures the mass that it would remove.
-    const horizon = params.topP < 1 ? -HORIZON : Math.max(-HORIZON, floor);
+  select(logits: Float32Array, { temperature, topK, topP, minP }: FilterParams): void {
     const { ids, weights } = this;
-    const bucketOf = this.#bucketOf;
-    const partial = params.topK > 0 && params.topK < logits.length;
-    const found = partial ? largest(logits, params.topK, ids) : logits.length;
+    const best = logits[argmax(logits)];
+    const scale = 1 / temperature;
+    const partial = topK > 0 && topK < logits.length;
+    const found = partial ? largest(logits, topK, ids) : logits.length;
     if (partial) ids.subarray(0, found).sort();
+
+    let horizon = -HORIZON;
+    let before = 0;
+    let target = 0;
+    if (topP < 1) {
+      ({ horizon, before, target } = this.#nucleus(logits, partial ? found : 0, best, scale, topP));
+    } else if (minP > 0) {
+      // Where no top-p measures the mass that min-p removes, it may go first.
+      horizon = Math.max(horizon, Math.log(minP) - 1e-9);
+    }
     let size = 0;
     for (let i = 0; i < found; i++) {
       const id = partial ? ids[i] : i;
@@ -107,13 +112,11 @@ export class Candidates {
       const distance = logits[id] === best ? 0 : (logits[id] - best) * scale;
       if (!(distance >= horizon)) continue;
       ids[size] = id;
-      weights[size] = Math.exp(distance);
-      if (params.topP < 1) bucketOf[size] = Math.min(BUCKETS - 1, -distance * (BUCKETS / HORIZON));
-      size++;
+      weights[size++] = Math.exp(distance);
     }
     this.size = size;
-    if (params.topP < 1) this.#keepNucleus(logits, params.topP);
-    if (params.minP > 0) this.#keep((i) => weights[i] >= params.minP);
+    if (topP < 1) this.#trimNucleus(logits, best, scale, horizon, before, target);
+    if (minP > 0) this.#keep((i) => weights[i] >= minP);
   }
 
   /** Draws by a uniform number in [0, 1). */
@@ -129,30 +132,53 @@ export class Candidates {
     return ids[size - 1];
   }
 
-  /** The fewest most likely tokens whose mass reaches `topP`: a token stays if the mass before it is below. */
-  #keepNucleus(logits: Float32Array, topP: number): void {
-    const { ids, weights, size } = this;
-    const bucketOf = this.#bucketOf;
-    const massOf = this.#mass.fill(0);
+  /**
+   * Top-p keeps the fewest most likely tokens whose mass reaches topP: a token stays if the mass before it is below.
+   * This finds the bucket in which that happens: its far side, the mass before it, and the mass to reach.
+   */
+  #nucleus(logits: Float32Array, found: number, best: number, scale: number, topP: number) {
+    const mass = this.#mass.fill(0);
     let total = 0;
-    for (let i = 0; i < size; i++) {
-      massOf[bucketOf[i]] += weights[i];
-      total += weights[i];
+    const count = found || logits.length;
+    for (let i = 0; i < count; i++) {
+      const logit = logits[found ? this.ids[i] : i];
+      const distance = logit === best ? 0 : (logit - best) * scale;
+      if (!(distance >= -HORIZON)) continue;
+      const weight = Math.exp(distance);
+      mass[bucketOf(distance)] += weight;
+      total += weight;
     }
     const target = topP * total;
-    let mass = 0;
+    let before = 0;
     let edge = 0;
-    while (edge < BUCKETS - 1 && mass + massOf[edge] < target) mass += massOf[edge++];
+    while (edge < BUCKETS && before + mass[edge] < target) before += mass[edge++];
+    return { horizon: Math.max(-HORIZON, -(edge + 1) / PER_NAT), before, target };
+  }
+
+  /** Sorts what lies in the nucleus' last bucket, and drops what comes after the mass is reached. */
+  #trimNucleus(
+    logits: Float32Array,
+    best: number,
+    scale: number,
+    horizon: number,
+    before: number,
+    target: number,
+  ): void {
+    const { ids, weights } = this;
+    const edge = Math.round(-horizon * PER_NAT) - 1;
     const boundary: number[] = [];
-    for (let i = 0; i < size; i++) if (bucketOf[i] === edge) boundary.push(i);
+    for (let i = 0; i < this.size; i++) {
+      const distance = logits[ids[i]] === best ? 0 : (logits[ids[i]] - best) * scale;
+      if (bucketOf(distance) >= edge) boundary.push(i);
+    }
     boundary.sort((a, b) => logits[ids[b]] - logits[ids[a]] || ids[a] - ids[b]);
-    const kept = new Set<number>();
+    const dropped = new Set<number>();
+    let mass = before;
     for (const i of boundary) {
-      if (mass >= target && (edge > 0 || kept.size > 0)) break;
-      kept.add(i);
+      if (mass >= target && (mass > 0 || dropped.size > 0)) dropped.add(i);
       mass += weights[i];
     }
-    this.#keep((i) => bucketOf[i] < edge || kept.has(i));
+    if (dropped.size > 0) this.#keep((i) => !dropped.has(i));
   }
 
   #keep(test: (index: number) => boolean): void {
@@ -164,4 +190,9 @@ export class Candidates {
     }
     this.size = size;
   }
+}
+
+/** Nats below the best to a bucket. */
+function bucketOf(distance: number): number {
+  return (-distance * PER_NAT) | 0;
 }
