@@ -5,11 +5,11 @@
  * Knows nothing of text: pieces are cut, and control tokens taken out, before.
  */
 import { toAlphabet } from './alphabet.js';
+import { HeapMerger, NO_RANK } from './heap.js';
 import type { MergeTable } from './merges.js';
 
 /** Longest piece, in bytes, that is merged by scanning. */
-const SCAN_LIMIT = 128;
-const NO_RANK = 0x7fffffff;
+const SCAN_LIMIT = 40;
 
 const CACHE_SLOTS = 1 << 16;
 const CACHE_BYTES = 32;
@@ -30,6 +30,7 @@ export class Bpe {
   /** `merges.find` of every pair of bytes, which every piece begins with. */
   private readonly bytePairs: Int32Array;
 
+  private readonly heap: HeapMerger;
   private readonly ids = new Int32Array(SCAN_LIMIT);
   private readonly ranks = new Int32Array(SCAN_LIMIT);
   private readonly products = new Int32Array(SCAN_LIMIT);
@@ -44,6 +45,7 @@ export class Bpe {
     this.byteIds = byteIds;
     this.merges = merges;
     this.whole = whole;
+    this.heap = new HeapMerger(byteIds, merges);
     this.bytePairs = new Int32Array(65536);
     for (let pair = 0; pair < 65536; pair++) {
       this.bytePairs[pair] = merges.find(byteIds[pair >> 8]!, byteIds[pair & 255]!);
@@ -102,7 +104,7 @@ export class Bpe {
       }
     }
     if (end - start <= SCAN_LIMIT) this.mergeByScan(bytes, start, end, out);
-    else mergeByHeap(bytes, start, end, this.byteIds, this.merges, out);
+    else this.heap.merge(bytes, start, end, out);
   }
 
   private mergeByScan(bytes: Uint8Array, start: number, end: number, out: number[]): void {
@@ -151,84 +153,4 @@ export class Bpe {
     }
     for (let i = 0; i <= last; i++) out.push(ids[i]!);
   }
-}
-
-/**
- * Merging for long pieces: parts are a linked list over positions, candidate merges a binary heap ordered by rank,
- * then position. A candidate whose neighbours have changed since is recognised by its rank and dropped.
- */
-function mergeByHeap(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  byteIds: Int32Array,
-  merges: MergeTable,
-  out: number[],
-): void {
-  const count = end - start;
-  const { slots } = merges;
-  const ids = new Int32Array(count);
-  const next = new Int32Array(count);
-  const previous = new Int32Array(count);
-  const ranks = new Int32Array(count).fill(NO_RANK);
-  const products = new Int32Array(count);
-  // Each merge adds at most two candidates, and removes the one that it took.
-  const heap = new Float64Array(2 * count);
-  let size = 0;
-
-  const consider = (at: number): boolean => {
-    const right = next[at]!;
-    const found = right < count ? merges.find(ids[at]!, ids[right]!) : 0;
-    ranks[at] = found === 0 ? NO_RANK : slots[found]!;
-    products[at] = found === 0 ? 0 : slots[found + 1]!;
-    return found !== 0;
-  };
-  const siftUp = (index: number, key: number): void => {
-    while (index > 0) {
-      const parent = (index - 1) >> 1;
-      if (heap[parent]! <= key) break;
-      heap[index] = heap[parent]!;
-      index = parent;
-    }
-    heap[index] = key;
-  };
-  const siftDown = (index: number, key: number): void => {
-    for (;;) {
-      let child = 2 * index + 1;
-      if (child >= size) break;
-      if (child + 1 < size && heap[child + 1]! < heap[child]!) child++;
-      if (heap[child]! >= key) break;
-      heap[index] = heap[child]!;
-      index = child;
-    }
-    heap[index] = key;
-  };
-
-  for (let i = 0; i < count; i++) {
-    ids[i] = byteIds[bytes[start + i]!]!;
-    next[i] = i + 1;
-    previous[i] = i - 1;
-  }
-  // Rank and position share one double: both stay below 2^31 and 2^22 ranks leave 31 bits for the position.
-  for (let i = 0; i < count; i++) if (consider(i)) heap[size++] = ranks[i]! * 0x80000000 + i;
-  for (let i = (size >> 1) - 1; i >= 0; i--) siftDown(i, heap[i]!);
-
-  while (size > 0) {
-    const key = heap[0]!;
-    size--;
-    if (size > 0) siftDown(0, heap[size]!);
-    const rank = Math.floor(key / 0x80000000);
-    const at = key - rank * 0x80000000;
-    if (ranks[at] !== rank) continue;
-    const right = next[at]!;
-    const after = next[right]!;
-    ids[at] = products[at]!;
-    ranks[right] = NO_RANK;
-    next[at] = after;
-    if (after < count) previous[after] = at;
-    if (consider(at)) siftUp(size++, ranks[at]! * 0x80000000 + at);
-    const before = previous[at]!;
-    if (before >= 0 && consider(before)) siftUp(size++, ranks[before]! * 0x80000000 + before);
-  }
-  for (let i = 0; i < count; i = next[i]!) out.push(ids[i]!);
 }

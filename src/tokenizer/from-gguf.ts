@@ -53,9 +53,11 @@ export function definitionFromGguf(metadata: Readonly<Record<string, unknown>>):
 function fromTables(metadata: Readonly<Record<string, unknown>>): TokenizerDefinition {
   const model = metadata['tokenizer.ggml.model'];
   if (model !== 'gpt2') throw unsupported(FILE, `tokenizer.ggml.model ${JSON.stringify(model)}`);
-  const preName = metadata['tokenizer.ggml.pre'] ?? 'gpt-2';
+  // Files from before the field was introduced leave it out; all Qwen models of that time share one pattern.
+  const isQwen = String(metadata['general.architecture']).startsWith('qwen');
+  const preName = metadata['tokenizer.ggml.pre'] ?? (isQwen ? 'qwen2' : undefined);
   const pre = typeof preName === 'string' && Object.hasOwn(PRE, preName) ? PRE[preName] : undefined;
-  if (pre === undefined) throw unsupported(FILE, `tokenizer.ggml.pre ${JSON.stringify(preName)}`);
+  if (pre === undefined) throw unsupported(FILE, `tokenizer.ggml.pre ${JSON.stringify(preName) ?? 'left out'}`);
 
   const tokens = list(metadata, 'tokenizer.ggml.tokens');
   const merges = list(metadata, 'tokenizer.ggml.merges');
