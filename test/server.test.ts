@@ -558,10 +558,13 @@ describe('limits and stopping', () => {
       yield* hello(asked);
     };
     const own = await listen(model, { port: 0 });
+    const silent = connect(own.port, '127.0.0.1');
+    const hungUp = new Promise((resolve) => silent.once('close', resolve));
     const stream = await client(own).chat.completions.create(request);
     const [chunks] = await Promise.all([collect(stream), own.close()]);
     expect(chunks.map(({ choices }) => choices[0].delta.content ?? '').join('')).toBe('Well, Hello you');
     await expect(fetch(`${own.url}/health`)).rejects.toThrow();
+    await hungUp;
   });
 
   it('breaks off what takes too long, with an error', async () => {

@@ -1,6 +1,6 @@
 /** The application on a Node HTTP server: where it listens, and how it stops without cutting anybody off. */
 import { createServer, type Server, STATUS_CODES } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { getRequestListener } from '@hono/node-server';
 import { KaiwenError } from '../errors.js';
@@ -47,6 +47,7 @@ export async function listen(model: Model, options: ListenOptions = {}): Promise
     }),
   );
   server.on('clientError', answerBadHttp);
+  const silent = trackSilent(server);
   await bind(server, host, port);
   const address = server.address() as AddressInfo;
   const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;
@@ -56,7 +57,7 @@ export async function listen(model: Model, options: ListenOptions = {}): Promise
     get running() {
       return lifecycle.running;
     },
-    close: (limitMs = 30_000) => stop(server, lifecycle, limitMs),
+    close: (limitMs = 30_000) => stop(server, silent, lifecycle, limitMs),
   };
 }
 
@@ -79,11 +80,23 @@ function bind(server: Server, host: string, port: number): Promise<void> {
 /** How long the last bytes of broken-off answers may take to leave. */
 const FLUSH_MS = 2_000;
 
-async function stop(server: Server, lifecycle: Lifecycle, limitMs: number): Promise<void> {
+/** Connections on which no request has come yet: Node does not count them as idle. */
+function trackSilent(server: Server): Set<Socket> {
+  const silent = new Set<Socket>();
+  server.on('connection', (socket) => {
+    silent.add(socket);
+    socket.once('close', () => silent.delete(socket));
+  });
+  server.on('request', ({ socket }) => silent.delete(socket));
+  return silent;
+}
+
+async function stop(server: Server, silent: Set<Socket>, lifecycle: Lifecycle, limitMs: number): Promise<void> {
   const closed = new Promise<void>((resolve) => {
     server.close(() => resolve());
   });
   await lifecycle.drain(limitMs);
+  for (const socket of silent) socket.destroy();
   // A connection that is kept alive falls idle only once its last answer has left.
   const sweep = setInterval(() => server.closeIdleConnections(), 20);
   const cut = setTimeout(() => server.closeAllConnections(), FLUSH_MS);
