@@ -156,6 +156,17 @@ describe('quantised', () => {
     expect(mixedType('f16', 'blk.0.ffn_gate_inp.weight', [8, 256], context)).toBe('f32');
   });
 
+  it.each([Number.NaN, Number.NEGATIVE_INFINITY])('%s among the weights is refused', async (value) => {
+    await syntheticQwen3(join(folder, 'model'), 1);
+    const file = join(folder, 'model', 'model.safetensors');
+    const bytes = readFileSync(file);
+    bytes.writeFloatLE(value, bytes.length - 400);
+    writeFileSync(file, bytes);
+    const failed = convert(join(folder, 'model'), join(folder, 'x.gguf'), { type: 'q4_k_m' });
+    await expect(failed).rejects.toMatchObject({ code: 'bad_file', message: expect.stringContaining('down_proj') });
+    expect(readdirSync(folder)).toEqual(['model']);
+  });
+
   it('a type that stays the same is copied, not quantised again', async () => {
     const [first, second] = [join(folder, 'a.gguf'), join(folder, 'b.gguf')];
     await convert(GLOSSARY, first, { type: 'q4_0' });

@@ -2,6 +2,7 @@
  * One tensor on its way from a checkpoint into a file: read in pieces of some megabytes, reordered, changed and
  * re-encoded. Memory does not grow with the tensor.
  */
+import { KaiwenError } from '../errors.js';
 import { byteLength, type DType } from '../tensor/dtype.js';
 import type { Checkpoint, TensorInfo } from './checkpoint.js';
 import { dequantizeTensor, quantizeTensor } from './quant/index.js';
@@ -48,6 +49,7 @@ export function* tensorPieces(
     dequantizeTensor(tensor.dtype, bytes, piece);
     if (columns) reorderColumns(piece, width, columns);
     change?.(piece);
+    checkRange(tensor, piece, target);
     const out = encoded.subarray(0, byteLength(target, piece.length));
     quantizeTensor(target, piece, out);
     yield out;
@@ -74,6 +76,22 @@ function readRows(
     while (end < count && order(first + end) === from + end - start) end++;
     checkpoint.read(tensor, bytes.subarray(start * rowBytes, end * rowBytes), from * rowBytes);
     start = end;
+  }
+}
+
+/** NaN and infinity would vanish in a quantised block, large values become infinite in f16: refuse both. */
+function checkRange(tensor: TensorInfo, values: Float32Array, target: DType): void {
+  if (target === 'f32' || target === 'bf16') return;
+  const limit = target === 'f16' ? 65_519 : Number.MAX_VALUE;
+  for (let i = 0; i < values.length; i++) {
+    if (Math.abs(values[i]) <= limit) continue;
+    throw new KaiwenError(
+      'bad_file',
+      `${tensor.file}: tensor '${tensor.name}' holds ${values[i]}, too much for ${target}.`,
+      {
+        remedy: 'Get the file again, or choose --type bf16 to keep the value.',
+      },
+    );
   }
 }
 
