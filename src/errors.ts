@@ -31,6 +31,10 @@ export class KaiwenError extends Error {
 /** One line for a terminal: the message, then the remedy where there is one. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const remedy = error instanceof KaiwenError && error.remedy ? ` ${error.remedy}` : '';
-  return `${error.message}${remedy}`.replaceAll('\n', ' ');
+  const sentences = [error.message, error instanceof KaiwenError ? error.remedy : undefined];
+  return sentences
+    .filter((sentence) => sentence)
+    .map((sentence) => (/[.!?)]$/.test(sentence!) ? sentence : `${sentence}.`))
+    .join(' ')
+    .replaceAll('\n', ' ');
 }
