@@ -67,3 +67,28 @@ export function bytePairs(p: usize): v128 {
   const s = i16x8.extend_low_i8x16_s(v128.load32_zero(p));
   return i8x16.shuffle(s, s, 0, 1, 0, 1, 2, 3, 2, 3, 4, 5, 4, 5, 6, 7, 6, 7);
 }
+
+/** One of the four 32-bit lanes in all four. */
+// @ts-ignore: decorator
+@inline
+export function lane0(v: v128): v128 {
+  return i8x16.shuffle(v, v, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3);
+}
+
+// @ts-ignore: decorator
+@inline
+export function lane1(v: v128): v128 {
+  return i8x16.shuffle(v, v, 4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7);
+}
+
+// @ts-ignore: decorator
+@inline
+export function lane2(v: v128): v128 {
+  return i8x16.shuffle(v, v, 8, 9, 10, 11, 8, 9, 10, 11, 8, 9, 10, 11, 8, 9, 10, 11);
+}
+
+// @ts-ignore: decorator
+@inline
+export function lane3(v: v128): v128 {
+  return i8x16.shuffle(v, v, 12, 13, 14, 15, 12, 13, 14, 15, 12, 13, 14, 15, 12, 13, 14, 15);
+}
