@@ -61,7 +61,9 @@ export class Team implements Disposable {
     } finally {
       program.clear();
     }
-    if (Atomics.load(this.control, CONTROL.failed)) throw new KaiwenError('internal', 'A member of the team failed.');
+    if (Atomics.exchange(this.control, CONTROL.failed, 0)) {
+      throw new KaiwenError('internal', 'A member of the team failed.');
+    }
   }
 
   /** Sends the members home; the arenas may no longer be used. */
