@@ -86,7 +86,8 @@ function fromTables(metadata: Readonly<Record<string, unknown>>): TokenizerDefin
     merges: buildMerges(named, merges, 'tokenizer.ggml.merges'),
     whole: pre.whole ? ids : undefined,
     patterns: [PATTERNS[pre.pattern].pattern],
-    nfc: pre.nfc,
+    // The first generation of Qwen, which llama.cpp tokenises under the same name, did not normalise.
+    nfc: pre.nfc && metadata['general.architecture'] !== 'qwen',
     eosTokens: [],
     addBos: pre.addBos,
   };
