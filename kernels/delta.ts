@@ -137,7 +137,7 @@ function step(s: usize, k: usize, q: usize, rows: i32, v: usize, out: usize, dec
   }
 }
 
-/** Chunks of 32 tokens. Rows of a short last chunk are zero and change nothing. */
+/** Chunks of 32 tokens. A short last chunk is padded to a multiple of four with rows of zeros, which change nothing. */
 function chunks(op: usize, head: i32, keyHead: i32, firstPanel: i32, count: i32, scratch: usize): void {
   const keyDim = int(op, 10);
   const valueDim = int(op, 11);
@@ -165,8 +165,9 @@ function chunks(op: usize, head: i32, keyHead: i32, firstPanel: i32, count: i32,
 
   for (let first = 0; first < tokens; first += CHUNK) {
     const n = min(CHUNK, tokens - first);
+    const height = <usize>((n + 3) & ~3);
     let sum: f32 = 0;
-    for (let t = 0; t < CHUNK; t++) {
+    for (let t = 0; t < <i32>height; t++) {
       const i = (<usize>t) << 2;
       const row = <usize>t * rowBytes;
       if (t < n) {
@@ -187,19 +188,19 @@ function chunks(op: usize, head: i32, keyHead: i32, firstPanel: i32, count: i32,
       }
       store<f32>(grown + i, sum);
     }
-    for (let i: usize = 0; i < line; i += 16) v128.store(grown + i, exp(v128.load(grown + i)));
-    transpose(k, kt, rows, 32, rowBytes << 3);
-    for (let s: usize = 0; s < <usize>CHUNK; s += 8) {
+    for (let i: usize = 0; i < height << 2; i += 16) v128.store(grown + i, exp(v128.load(grown + i)));
+    transpose(k, kt, rows, height, 32, rowBytes << 3);
+    for (let s: usize = 0; s < height; s += 8) {
       const panel = kt + (s >> 3) * (rowBytes << 3);
-      for (let t = s; t < <usize>CHUNK; t += 4) {
+      for (let t = s; t < height; t += 4) {
         tile4<f32>(k + t * rowBytes, rowBytes, panel, rows, kk + t * line + (s << 2), line, 0);
         tile4<f32>(q + t * rowBytes, rowBytes, panel, rows, qk + t * line + (s << 2), line, 0);
       }
     }
-    decayPairs(kk, qk, g, beta, span);
+    decayPairs(kk, qk, g, beta, span, height);
     // Kᵀ with the decay from each token to the end of the chunk builds the new state.
-    transpose(k, kt, rows, line, 32);
-    for (let s: usize = 0; s < line; s += 16) {
+    transpose(k, kt, rows, height, line, 32);
+    for (let s: usize = 0; s < height << 2; s += 16) {
       const w = exp(v128.load(span + s));
       for (let i: usize = 0; i < <usize>rows; i++) {
         v128.store(kt + i * line + s, f32x4.mul(w, v128.load(kt + i * line + s)));
@@ -213,17 +214,17 @@ function chunks(op: usize, head: i32, keyHead: i32, firstPanel: i32, count: i32,
       const width = (<usize>min(8, valueDim - column)) << 2;
       const s = state + <usize>panel * panelBytes;
       const v = ptr(op, 2) + ((<usize>(first * int(op, 14) + head * valueDim + column)) << 2);
-      for (let t: usize = 0; t < <usize>CHUNK; t += 4) {
+      for (let t: usize = 0; t < height; t += 4) {
         tile4<f32>(k + t * rowBytes, rowBytes, s, rows, delta + (t << 5), 32, 0);
         tile4<f32>(q + t * rowBytes, rowBytes, s, rows, out + (t << 5), 32, 0);
       }
-      rightSide(delta, v, (<usize>int(op, 14)) << 2, n, width, beta, grown);
-      solve(delta, kk, ones);
-      for (let t: usize = 0; t < <usize>CHUNK; t += 4) {
+      rightSide(delta, v, (<usize>int(op, 14)) << 2, n, height, width, beta, grown);
+      solve(delta, kk, ones, height);
+      for (let t: usize = 0; t < height; t += 4) {
         tile4<f32>(qk + t * line, line, delta, <i32>t + 4, out + (t << 5), 32, grown + (t << 2));
       }
       for (let i: usize = 0; i < <usize>rows; i += 4) {
-        tile4<f32>(kt + i * line, line, delta, CHUNK, s + (i << 5), 32, ending);
+        tile4<f32>(kt + i * line, line, delta, <i32>height, s + (i << 5), 32, ending);
       }
       let target = ptr(op, 6) + ((<usize>(first * int(op, 15) + head * valueDim + column)) << 2);
       for (let t = 0; t < n; t++) {
@@ -239,14 +240,14 @@ function chunks(op: usize, head: i32, keyHead: i32, firstPanel: i32, count: i32,
  * elsewhere. `span` [32] follows b_t − b_s from row to row, because subtracting large sums would lose the small ones;
  * it ends with the way from each token to the end of the chunk.
  */
-function decayPairs(kk: usize, qk: usize, g: usize, beta: usize, span: usize): void {
+function decayPairs(kk: usize, qk: usize, g: usize, beta: usize, span: usize, height: usize): void {
   const line: usize = CHUNK << 2;
   memory.fill(span, 0, line);
-  for (let t = 0; t < CHUNK; t++) {
+  for (let t = 0; t < <i32>height; t++) {
     const row = <usize>t * line;
     const gt = v128.load32_splat(g + ((<usize>t) << 2));
     const factor = f32x4.neg(v128.load32_splat(beta + ((<usize>t) << 2)));
-    for (let s = 0; s < CHUNK; s += 4) {
+    for (let s = 0; s < <i32>height; s += 4) {
       const i = (<usize>s) << 2;
       const index = i32x4.add(i32x4.splat(s), i32x4(0, 1, 2, 3));
       const below = i32x4.lt_s(index, i32x4.splat(t));
@@ -261,7 +262,7 @@ function decayPairs(kk: usize, qk: usize, g: usize, beta: usize, span: usize): v
 }
 
 /** From S₀ᵀk_t to β_t (v_t − e^{b_t} S₀ᵀk_t), one panel wide. */
-function rightSide(delta: usize, v: usize, vStride: usize, n: i32, width: usize, beta: usize, grown: usize): void {
+function rightSide(delta: usize, v: usize, vStride: usize, n: i32, height: usize, width: usize, beta: usize, grown: usize): void {
   for (let t: usize = 0; t < <usize>n; t++) {
     const row = delta + (t << 5);
     const bt = v128.load32_splat(beta + (t << 2));
@@ -277,13 +278,13 @@ function rightSide(delta: usize, v: usize, vStride: usize, n: i32, width: usize,
     }
     v += vStride;
   }
-  memory.fill(delta + ((<usize>n) << 5), 0, (<usize>(CHUNK - n)) << 5);
+  memory.fill(delta + ((<usize>n) << 5), 0, (height - <usize>n) << 5);
 }
 
-/** δ ← (I − A)⁻¹ δ for a strictly lower triangular A [32, 32]: four rows at a time, then within the four. */
-function solve(delta: usize, a: usize, ones: usize): void {
+/** δ ← (I − A)⁻¹ δ for a strictly lower triangular A in lines of 32: four rows at a time, then within the four. */
+function solve(delta: usize, a: usize, ones: usize, height: usize): void {
   const line: usize = CHUNK << 2;
-  for (let t: usize = 0; t < <usize>CHUNK; t += 4) {
+  for (let t: usize = 0; t < height; t += 4) {
     const rows = delta + (t << 5);
     const block = a + t * line + (t << 2);
     if (t) tile4<f32>(a + t * line, line, delta, <i32>t, rows, 32, ones);
@@ -303,10 +304,10 @@ function solve(delta: usize, a: usize, ones: usize): void {
   }
 }
 
-/** Kᵀ from K [32, rows]: eight tokens make a panel, whose rows lie `rowStride` bytes apart; panels lie `panelStride` apart. */
-function transpose(k: usize, kt: usize, rows: i32, rowStride: usize, panelStride: usize): void {
+/** Kᵀ from K [height, rows]: eight tokens make a panel, whose rows lie `rowStride` bytes apart; panels lie `panelStride` apart. */
+function transpose(k: usize, kt: usize, rows: i32, height: usize, rowStride: usize, panelStride: usize): void {
   const bytes = <usize>rows << 2;
-  for (let t: usize = 0; t < <usize>CHUNK; t += 4) {
+  for (let t: usize = 0; t < height; t += 4) {
     const from = k + t * bytes;
     let to = kt + (t >> 3) * panelStride + ((t & 4) << 2);
     for (let i: usize = 0; i < bytes; i += 16) {

@@ -1,5 +1,6 @@
 import { Op } from '../opcodes.js';
 import type { Program } from '../program.js';
+import { copy } from './elementwise.js';
 import { columnsPerPiece } from './pieces.js';
 
 export interface Conv {
@@ -18,9 +19,22 @@ export interface Conv {
   yStride?: number;
 }
 
+const TOKENS = 16;
+
 /** Causal depthwise convolution over time, without bias, followed by SiLU. */
 export function conv(p: Program, o: Conv): void {
   const { x, state, weight, y, tokens, channels, kernel, xStride = channels, yStride = channels } = o;
-  const per = columnsPerPiece(channels, Math.max(32, Math.min(2048, Math.floor(8192 / tokens))));
-  p.emit(Op.conv, Math.ceil(channels / per), [x, state, weight, y, tokens, channels, kernel, xStride, yStride, per]);
+  const history = kernel - 1;
+  // Several pieces along time all need the old state: it is then replaced afterwards.
+  const along = tokens > TOKENS && tokens >= history;
+  const tokensPer = along ? TOKENS : tokens;
+  const per = columnsPerPiece(channels, Math.max(64, Math.floor((1 << 14) / Math.min(tokens, TOKENS))));
+  const pieces = Math.ceil(channels / per) * Math.ceil(tokens / tokensPer);
+  const ints = [x, state, weight, y, tokens, channels, kernel, xStride, yStride, per, tokensPer, along ? 0 : 1];
+  p.emit(Op.conv, pieces, ints);
+  if (!along) return;
+  for (let i = 0; i < history; i++) {
+    const src = x + (tokens - history + i) * xStride * 4;
+    copy(p, { src, dst: state + i * channels * 4, bytes: channels * 4 });
+  }
 }

@@ -64,15 +64,16 @@ export interface DeltaRule {
   eps?: number;
 }
 
-/** Fewer tokens than this go one by one: a chunk costs as much as this many steps. */
-const CHUNKED_FROM = 16;
+/** Fewer tokens than this go one by one: a chunk's own work would cost more than its matrix products save. */
+const CHUNKED_FROM = 8;
 
 export function deltaRule(p: Program, o: DeltaRule): void {
   const { tokens, keyHeads, valueHeads, keyDim, valueDim, tiled = false } = o;
   const { scale = 1 / Math.sqrt(keyDim), eps = 1e-6 } = o;
   const chunked = tokens >= CHUNKED_FROM;
   const panels = Math.ceil(valueDim / 8);
-  const per = chunked ? Math.min(panels, 8) : panels;
+  // Parts of a head repeat the products of keys and queries: only where heads are few.
+  const per = chunked && valueHeads < 32 ? Math.min(panels, 8) : panels;
   p.emit(
     Op.deltaRule,
     valueHeads * Math.ceil(panels / per),
