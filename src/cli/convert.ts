@@ -23,9 +23,10 @@ export function convertCommand(): Command {
     .addHelpText(
       'after',
       `
-Types: q8_0 is as good as the original and half the size of bf16; q4_k_m is the best at a third of that; q4_0 is
-the fastest; q6_k lies between. A folder holds f32, f16 or bf16. Norms and other small tensors stay f32 in GGUF.
-Quantised input is read exactly, but quantising twice loses more than once: start from the original where you can.
+Types: q8_0 halves bf16 with next to no loss; q6_k, q4_k_m and q4_0 are smaller and lose more, in this order.
+A folder holds f32, f16 or bf16. In GGUF, norms and other small tensors stay f32, and rows that do not fit a type's
+blocks get the nearest type that does. Quantised input is read exactly, but quantising twice loses more than once:
+start from the original where you can.
 
 Examples:
   kaiwen convert Qwen3-0.6B qwen3.gguf                     8-bit GGUF

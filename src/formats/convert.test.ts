@@ -68,7 +68,13 @@ describe('every architecture', () => {
       const bound = stored.has(tensor.name) ? 1e-6 : 0;
       expect(largestDifference(x, y), tensor.name).toBeLessThanOrEqual(bound);
     }
-    const keep = ['model_type', 'hidden_size', 'head_dim', 'rope_theta', 'rope_scaling', 'tie_word_embeddings'];
+    const keep = [
+      ...['model_type', 'hidden_size', 'intermediate_size', 'head_dim', 'num_key_value_heads', 'tie_word_embeddings'],
+      ...['rms_norm_eps', 'rope_theta', 'rope_scaling', 'max_position_embeddings', 'seq_length', 'use_dynamic_ntk'],
+      ...['use_logn_attn', 'num_experts', 'num_experts_per_tok', 'moe_intermediate_size', 'norm_topk_prob'],
+      ...['layer_types', 'linear_value_head_dim', 'linear_num_value_heads', 'mrope_section'],
+    ];
+    expect(after.config.partial_rotary_factor ?? 1).toBe(before.config.partial_rotary_factor ?? 1);
     for (const field of keep) expect(after.config[field], field).toEqual(before.config[field]);
     expect(after.config.kaiwen_rope_interleaved ?? after.config.kaiwen_value_heads_tiled).toBeUndefined();
   });

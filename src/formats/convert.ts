@@ -1,25 +1,22 @@
 /**
  * From one checkpoint to another: GGUF or a Hugging Face folder in, GGUF (quantised or not) or a folder of
  * safetensors (f32, f16, bf16) out. A plan lists the tensors of the target with what each is made from; a writer
- * then streams them. What the formats order or store differently is looked up in gguf-names.ts.
+ * then streams them. What the formats order or store differently is looked up in gguf-names.ts (plan-gguf.ts,
+ * plan-folder.ts).
  */
 import { realpathSync, statSync } from 'node:fs';
 import { mkdir, readdir } from 'node:fs/promises';
-import { basename, resolve, sep } from 'node:path';
+import { sep } from 'node:path';
 import { KaiwenError } from '../errors.js';
 import type { DType } from '../tensor/dtype.js';
-import type { Checkpoint, JsonObject, TensorInfo } from './checkpoint.js';
-import { architectureOfConfig, type GgufValue, ggufFromConfig } from './gguf-config.js';
-import { toGgufName } from './gguf-names.js';
-import { tokenizerMetadata } from './gguf-tokenizer.js';
-import { type TensorSource, tensorBytes, writeGguf } from './gguf-writer.js';
+import type { Checkpoint } from './checkpoint.js';
+import { tensorBytes, writeGguf } from './gguf-writer.js';
 import { writeModelFiles } from './model-folder.js';
 import { openCheckpoint } from './open.js';
 import { checkTarget, replaceTarget } from './output.js';
-import { tensorPieces } from './pieces.js';
-import { type ConvertType, FILE_TYPES, mixedType } from './quant-mix.js';
-import { orderFor } from './reorder.js';
-import { ropeDivisors, scalingFromDivisors } from './rope-freqs.js';
+import { planFolder } from './plan-folder.js';
+import { planGguf } from './plan-gguf.js';
+import type { ConvertType } from './quant-mix.js';
 import { writeSafetensors } from './safetensors-writer.js';
 
 export interface ConvertOptions {
@@ -55,13 +52,13 @@ export async function convert(input: string, output: string, options: ConvertOpt
   }
   using checkpoint = openCheckpoint(input);
   await checkPaths(checkpoint, input, output, format, options.force === true);
-  const plan = format === 'gguf' ? planGguf(checkpoint, type) : planSafetensors(checkpoint, type as DType);
+  const plan = format === 'gguf' ? planGguf(checkpoint, type) : planFolder(checkpoint, type as DType);
   const bytes = plan.tensors.reduce((sum, tensor) => sum + tensorBytes(tensor), 0);
   const { force, signal, onProgress } = options;
   const progress = { signal, onBytes: onProgress && ((written: number) => onProgress(written, bytes)) };
 
   await replaceTarget(output, { force, bytes }, async (temporary) => {
-    if (plan.metadata) return writeGguf(temporary, plan.metadata, plan.tensors, progress);
+    if ('metadata' in plan) return writeGguf(temporary, plan.metadata, plan.tensors, progress);
     await mkdir(temporary);
     await writeModelFiles(temporary, checkpoint, plan.config, type as DType);
     await writeSafetensors(temporary, plan.tensors, progress);
@@ -69,132 +66,6 @@ export async function convert(input: string, output: string, options: ConvertOpt
   const counts: Partial<Record<DType, number>> = {};
   for (const { dtype } of plan.tensors) counts[dtype] = (counts[dtype] ?? 0) + 1;
   return { format, type, bytes, tensors: counts, notices: checkpoint.notices };
-}
-
-interface Plan {
-  tensors: TensorSource[];
-  config: JsonObject;
-  /** Of a GGUF file. */
-  metadata?: Map<string, GgufValue>;
-}
-
-function planGguf(checkpoint: Checkpoint, type: ConvertType): Plan {
-  const { config } = checkpoint;
-  const architecture = architectureOfConfig(config, checkpoint.path);
-  const tied = config.tie_word_embeddings === true || !checkpoint.tensors.has('lm_head.weight');
-  const context = { layers: Number(config.num_hidden_layers), tied };
-  const tensors: TensorSource[] = [];
-  let rows = Number(config.vocab_size);
-  for (const tensor of checkpoint.tensors.values()) {
-    if (tied && tensor.name === 'lm_head.weight') continue;
-    const known = toGgufName(architecture, tensor.name);
-    if (!known) {
-      throw new KaiwenError('unsupported', `${tensor.file}: GGUF has no name for tensor '${tensor.name}'.`, {
-        remedy: `It is no part of a ${architecture.className} that Kaiwen knows.`,
-      });
-    }
-    const { rule, name } = known;
-    const shape = squeeze(tensor.shape, rule.squeeze);
-    const dtype = mixedType(type, name, shape, context);
-    const order = orderFor(rule, tensor.shape, config, 'gguf');
-    const width = order.rows && tensor.shape.length === 1 ? 1 : undefined;
-    const change = rule.stored && CHANGES[rule.stored];
-    if (name === 'token_embd.weight') rows = tensor.shape[0];
-    tensors.push({
-      name,
-      dtype,
-      shape,
-      pieces: () => tensorPieces(checkpoint, tensor, dtype, { ...order, width, change }),
-    });
-  }
-  const divisors = checkpoint.tensors.has('rope_freqs.weight') ? undefined : ropeDivisors(config);
-  if (divisors) {
-    const bytes = new Uint8Array(divisors.buffer);
-    tensors.push({ name: 'rope_freqs.weight', dtype: 'f32', shape: [divisors.length], pieces: () => [bytes] });
-  }
-  const metadata = new Map<string, GgufValue>([
-    ['general.architecture', { type: 'string', value: architecture.gguf }],
-    ['general.type', { type: 'string', value: 'model' }],
-    ['general.name', { type: 'string', value: nameOf(checkpoint) }],
-    ['general.file_type', { type: 'u32', value: FILE_TYPES[type] }],
-    ['general.quantization_version', { type: 'u32', value: 2 }],
-    ...generalMetadata(checkpoint),
-    ...ggufFromConfig(architecture, config),
-    ...tokenizerMetadata(checkpoint, rows),
-  ]);
-  return { tensors, config, metadata };
-}
-
-/** What GGUF keeps of a tensor instead of its values. */
-const CHANGES = {
-  'plus-one': (values: Float32Array) => {
-    for (let i = 0; i < values.length; i++) values[i] += 1;
-  },
-  'negated-exp': (values: Float32Array) => {
-    for (let i = 0; i < values.length; i++) values[i] = -Math.exp(values[i]);
-  },
-};
-
-function squeeze(shape: readonly number[], axis: 'middle' | 'first' | undefined): readonly number[] {
-  if (axis === 'middle' && shape.length === 3 && shape[1] === 1) return [shape[0], shape[2]];
-  if (axis === 'first' && shape.length === 2 && shape[0] === 1) return [shape[1]];
-  return shape;
-}
-
-/** Sampling defaults: [field of generation_config.json, GGUF key, type]. */
-const SAMPLING = [
-  ['temperature', 'temp', 'f32'],
-  ['top_k', 'top_k', 'i32'],
-  ['top_p', 'top_p', 'f32'],
-  ['min_p', 'min_p', 'f32'],
-  ['repetition_penalty', 'penalty_repeat', 'f32'],
-] as const;
-
-function generalMetadata({ generationConfig, licence }: Checkpoint): [string, GgufValue][] {
-  const entries: [string, GgufValue][] = [];
-  if (licence !== undefined) entries.push(['general.license', { type: 'string', value: licence }]);
-  for (const [field, key, type] of SAMPLING) {
-    const value = generationConfig[field];
-    if (typeof value === 'number') entries.push([`general.sampling.${key}`, { type, value }]);
-  }
-  return entries;
-}
-
-function planSafetensors(checkpoint: Checkpoint, dtype: DType): Plan {
-  const config = { ...checkpoint.config };
-  const architecture = architectureOfConfig(config, checkpoint.path);
-  const tensors: TensorSource[] = [];
-  for (const tensor of checkpoint.tensors.values()) {
-    if (tensor.name === 'rope_freqs.weight') {
-      config.rope_scaling = restoreScaling(checkpoint, tensor);
-      continue;
-    }
-    const rule = toGgufName(architecture, tensor.name)?.rule;
-    const order = rule ? orderFor(rule, tensor.shape, config, 'safetensors') : {};
-    const width = order.rows && tensor.shape.length === 1 ? 1 : undefined;
-    const experts = /^(.*\.mlp\.experts)\.((?:gate|up|down)_proj\.weight)$/.exec(tensor.name);
-    if (!experts) {
-      const pieces = () => tensorPieces(checkpoint, tensor, dtype, { ...order, width });
-      tensors.push({ name: tensor.name, dtype, shape: tensor.shape, pieces });
-      continue;
-    }
-    const [count, rowCount, columns] = tensor.shape;
-    for (let i = 0; i < count; i++) {
-      const pieces = () => tensorPieces(checkpoint, tensor, dtype, { firstRow: i * rowCount, rowCount });
-      tensors.push({ name: `${experts[1]}.${i}.${experts[2]}`, dtype, shape: [rowCount, columns], pieces });
-    }
-  }
-  return { tensors, config };
-}
-
-function restoreScaling(checkpoint: Checkpoint, tensor: TensorInfo): JsonObject {
-  const stored = new Float32Array(tensor.shape[0]);
-  checkpoint.read(tensor, new Uint8Array(stored.buffer));
-  const scaling = scalingFromDivisors(stored, checkpoint.config);
-  if (scaling) return scaling;
-  throw new KaiwenError('unsupported', `${tensor.file}: rope_freqs.weight is not Llama 3's rotary scaling.`, {
-    remedy: 'Convert from the original checkpoint, or to GGUF.',
-  });
 }
 
 /** Refuses to write over the input, and to replace a folder that is no model. */
@@ -226,8 +97,4 @@ async function checkPaths(
       remedy: 'Choose another name.',
     });
   }
-}
-
-function nameOf({ path }: Checkpoint): string {
-  return basename(resolve(path)).replace(/\.(?:gguf|safetensors)$/, '');
 }

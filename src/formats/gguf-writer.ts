@@ -27,11 +27,7 @@ export interface WriteOptions {
   onBytes?: (written: number) => void;
 }
 
-/** Bytes of tensor data, alignment included. */
-export function ggufDataBytes(tensors: readonly Pick<TensorSource, 'dtype' | 'shape'>[]): number {
-  return tensors.reduce((sum, tensor) => sum + align(tensorBytes(tensor)), 0);
-}
-
+/** Bytes of a tensor's data. */
 export function tensorBytes({ dtype, shape }: Pick<TensorSource, 'dtype' | 'shape'>): number {
   return byteLength(
     dtype,

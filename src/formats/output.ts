@@ -2,7 +2,7 @@
  * Files and folders that appear whole or not at all: everything is written under a temporary name beside the
  * target and renamed at the end; whatever goes wrong on the way removes it.
  */
-import { type FileHandle, mkdir, open, rename, rm, stat, statfs } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm, stat, statfs } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { KaiwenError } from '../errors.js';
 
@@ -95,10 +95,6 @@ export class OutputFile {
   async pad(alignment: number): Promise<void> {
     await this.write(new Uint8Array((alignment - (this.position % alignment)) % alignment));
   }
-}
-
-export async function makeFolder(path: string): Promise<void> {
-  await mkdir(path);
 }
 
 function ioError(error: unknown, target: string): unknown {

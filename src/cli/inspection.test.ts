@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Checkpoint, TensorInfo } from '../formats/checkpoint.js';
 import { openCheckpoint } from '../formats/open.js';
-import { inspect } from './inspect.js';
+import { inspect } from './inspection.js';
 
 describe('inspect', () => {
   it('describes a model and its memory', () => {
