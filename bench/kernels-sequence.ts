@@ -10,9 +10,9 @@ import { conv } from '../src/tensor/ops/conv.js';
 import { deltaGates, deltaRule, deltaStateBytes } from '../src/tensor/ops/delta.js';
 import { swiglu } from '../src/tensor/ops/elementwise.js';
 import { type KvType, kvBytes, storeKV } from '../src/tensor/ops/kv.js';
+import { route } from '../src/tensor/ops/moe.js';
 import { gatedNorm, rmsNorm } from '../src/tensor/ops/norm.js';
 import { rope } from '../src/tensor/ops/rope.js';
-import { route } from '../src/tensor/ops/moe.js';
 import { KernelBench } from '../test/kernel-bench.js';
 
 const { positionals } = parseArgs({ allowPositionals: true });
@@ -36,7 +36,8 @@ function measure({ name, emit, bytes, macs }: Case): void {
     const program = bench.program;
     record(bench);
     pieces = 0;
-    for (let i = 0; i < program.count; i++) pieces += new Int32Array(bench.memory.buffer)[(program.pointer + i * 128) / 4 + 1];
+    for (let i = 0; i < program.count; i++)
+      pieces += new Int32Array(bench.memory.buffer)[(program.pointer + i * 128) / 4 + 1];
     const start = performance.now();
     bench.run();
     return performance.now() - start;
@@ -59,14 +60,16 @@ function measure({ name, emit, bytes, macs }: Case): void {
   let count = 0;
   const cpu = process.cpuUsage();
   for (const until = performance.now() + 500; count < 3 || performance.now() < until; count++) times.push(once());
-  const mean = (process.cpuUsage(cpu).user / count) / 1000;
+  const mean = process.cpuUsage(cpu).user / count / 1000;
   const best = Math.min(...times);
   const rate = [
     bytes && `${(bytes / best / 1e6).toFixed(1)} GB/s`,
     macs && `${(macs / best / 1e6).toFixed(1)} GMAC/s`,
   ].filter(Boolean);
   const piece = `${((best * 1000) / pieces).toFixed(1)} µs a piece (${pieces})`;
-  console.log(`${name.padEnd(44)} best ${best.toFixed(3)} ms (mean ${mean.toFixed(3)} of processor time)  ${rate.join(' ')}  ${piece}`);
+  console.log(
+    `${name.padEnd(44)} best ${best.toFixed(3)} ms (mean ${mean.toFixed(3)} of processor time)  ${rate.join(' ')}  ${piece}`,
+  );
 }
 
 /** Pseudo-random floats in [-1, 1), written once for each address. */
@@ -152,7 +155,14 @@ for (const tokens of [1, 512]) {
     name: `rope, ${tokens} x 16 x 128`,
     emit: (b) => {
       const tables = { cos: noise(b, tokens * 64), sin: noise(b, tokens * 64) };
-      rope(b.program, { x: noise(b, tokens * 2048), ...tables, y: b.alloc(tokens * 8192), tokens, heads: 16, headDim: 128 });
+      rope(b.program, {
+        x: noise(b, tokens * 2048),
+        ...tables,
+        y: b.alloc(tokens * 8192),
+        tokens,
+        heads: 16,
+        headDim: 128,
+      });
     },
   });
   measure({
@@ -201,4 +211,4 @@ for (const type of ['f32', 'f16'] as const) {
   measure(attentionCase(type, 512, 0));
   measure(attentionCase(type, 512, 3584));
 }
-for (const tokens of [1, 4, 8, 16, 512]) measure(deltaCase(tokens));
+for (const tokens of [1, 2, 3, 4, 8, 16, 512]) measure(deltaCase(tokens));

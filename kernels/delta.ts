@@ -1,7 +1,7 @@
 /**
  * The gated delta rule (Yang, Kautz, Hatamizadeh: "Gated Delta Networks", arXiv:2412.06464). For every value head
  *   S ← e^g S,  δ = β (v − Sᵀk),  S ← S + k δᵀ,  out = Sᵀq · scale,  with q and k normalised to length 1.
- * A few tokens go one by one through the recurrence. Many go in chunks of 32: with b_t the sum of g within the chunk,
+ * A few tokens go one by one through the recurrence. Many go in chunks of 16 (32 and 64 were slower): with b_t the sum of g within the chunk,
  *   δ_t = β_t (v_t − e^{b_t} S₀ᵀk_t − Σ_{s<t} e^{b_t−b_s} (k_t·k_s) δ_s)
  * is a triangular system whose right-hand side, solution, outputs and new state are small matrix products.
  * Every exponent is a sum of g ≤ 0, so nothing overflows.
@@ -14,7 +14,7 @@ import { float, int, ptr } from './record';
 import { exp, madd, sigmoid } from './simd';
 import { tile4 } from './tile';
 
-const CHUNK: i32 = 32;
+const CHUNK: i32 = 16;
 
 /** g = −e^aLog · softplus(a + dtBias), beta = sigmoid(b). Ints: a, b, aLog, dtBias, g, beta, tokens, heads, aStride, bStride, tokens a piece. */
 export function deltaGates(op: usize, piece: i32, scratch: usize): void {
@@ -137,7 +137,7 @@ function step(s: usize, k: usize, q: usize, rows: i32, v: usize, out: usize, dec
   }
 }
 
-/** Chunks of 32 tokens. A short last chunk is padded to a multiple of four with rows of zeros, which change nothing. */
+/** Chunks of 16 tokens. A short last chunk is padded to a multiple of four with rows of zeros, which change nothing. */
 function chunks(op: usize, head: i32, keyHead: i32, firstPanel: i32, count: i32, scratch: usize): void {
   const keyDim = int(op, 10);
   const valueDim = int(op, 11);
@@ -147,7 +147,7 @@ function chunks(op: usize, head: i32, keyHead: i32, firstPanel: i32, count: i32,
   const line: usize = CHUNK << 2;
   const panelBytes = (<usize>rows) << 5;
   const state = ptr(op, 5) + <usize>(head * ((valueDim + 7) >> 3) + firstPanel) * panelBytes;
-  // Scratch: K and Q [32, rows]; Kᵀ as panels [4][rows][8], then as [rows, 32]; KKᵀ and QKᵀ [32, 32] with their decays; g, spans, e^b and β [32]; δ and out [32, 8].
+  // Scratch: with C = 16: K and Q [C, rows]; Kᵀ as panels [2][rows][8], then as [rows, C]; KKᵀ and QKᵀ [C, C]; g, spans, e^b and β [C]; δ and out [C, 8].
   const k = scratch;
   const q = k + <usize>CHUNK * rowBytes;
   const kt = q + <usize>CHUNK * rowBytes;
@@ -237,7 +237,7 @@ function chunks(op: usize, head: i32, keyHead: i32, firstPanel: i32, count: i32,
 
 /**
  * Turns k_t·k_s into −β_t e^{b_t − b_s} k_t·k_s below the diagonal and q_t·k_s into e^{b_t − b_s} q_t·k_s up to it; zero
- * elsewhere. `span` [32] follows b_t − b_s from row to row, because subtracting large sums would lose the small ones;
+ * elsewhere. `span` [C] follows b_t − b_s from row to row, because subtracting large sums would lose the small ones;
  * it ends with the way from each token to the end of the chunk.
  */
 function decayPairs(kk: usize, qk: usize, g: usize, beta: usize, span: usize, height: usize): void {
@@ -281,7 +281,7 @@ function rightSide(delta: usize, v: usize, vStride: usize, n: i32, height: usize
   memory.fill(delta + ((<usize>n) << 5), 0, (height - <usize>n) << 5);
 }
 
-/** δ ← (I − A)⁻¹ δ for a strictly lower triangular A in lines of 32: four rows at a time, then within the four. */
+/** δ ← (I − A)⁻¹ δ for a strictly lower triangular A in lines of CHUNK: four rows at a time, then within the four. */
 function solve(delta: usize, a: usize, ones: usize, height: usize): void {
   const line: usize = CHUNK << 2;
   for (let t: usize = 0; t < height; t += 4) {

@@ -1,6 +1,8 @@
 /** What the tests of the operations in src/tensor/ops share: inputs, both builds, and a comparison. */
 import { describe, expect } from 'vitest';
 import { chooseSimd, type Simd } from '../src/tensor/kernels.js';
+import { OP_BYTES } from '../src/tensor/opcodes.js';
+import type { KernelBench } from './kernel-bench.js';
 
 /** Runs the same suite on each build of the kernels that this machine has. */
 export function onBothBuilds(name: string, suite: (simd: Simd) => void): void {
@@ -24,8 +26,17 @@ export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<num
   let worst = 0;
   for (let i = 0; i < expected.length; i++) {
     squares += expected[i] ** 2;
-    const difference = Math.abs(actual[i] - expected[i]);
-    worst = difference <= worst ? worst : difference; // keeps NaN
+    worst = Math.max(worst, Math.abs(actual[i] - expected[i]));
   }
   return worst / Math.max(Math.sqrt(squares / expected.length), 1e-30);
+}
+
+/** Runs the program with the pieces of every operation in reverse order, as a team might. */
+export function runBackwards({ program, memory, kernels, scratch }: KernelBench): void {
+  const words = new Int32Array(memory.buffer);
+  for (let i = 0; i < program.count; i++) {
+    const op = program.pointer + i * OP_BYTES;
+    for (let piece = words[op / 4 + 1] - 1; piece >= 0; piece--) kernels.execute(op, piece, scratch);
+  }
+  program.clear();
 }

@@ -89,7 +89,10 @@ onBothBuilds('attention', (simd) => {
   });
 
   it('keeps scores of any size in range', () => {
-    check('f32', { tokens: 40, position: 90, heads: 2, kvHeads: 1, headDim: 16, scale: 300 });
-    check('f32', { tokens: 1, position: 900, heads: 2, kvHeads: 1, headDim: 16, scale: 300 });
+    for (const type of ['f32', 'f16'] as const) {
+      check(type, { tokens: 40, position: 90, heads: 2, kvHeads: 1, headDim: 16, scale: 300 });
+      check(type, { tokens: 1, position: 900, heads: 2, kvHeads: 1, headDim: 16, scale: 300 });
+      check(type, { tokens: 1, position: 900, heads: 2, kvHeads: 1, headDim: 16, scale: 1e-30 });
+    }
   });
 });

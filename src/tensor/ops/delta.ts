@@ -64,9 +64,13 @@ export interface DeltaRule {
   eps?: number;
 }
 
-/** Fewer tokens than this go one by one: a chunk's own work would cost more than its matrix products save. */
-const CHUNKED_FROM = 8;
+/** Fewer tokens than this go one by one: their chunk would be mostly padding. */
+const CHUNKED_FROM = 3;
 
+/**
+ * out = the gated delta rule over `tokens` tokens, each value head by itself. Tokens depend on one another, so a piece
+ * is a whole head (or, where heads are few, half of one) and long for a long call.
+ */
 export function deltaRule(p: Program, o: DeltaRule): void {
   const { tokens, keyHeads, valueHeads, keyDim, valueDim, tiled = false } = o;
   const { scale = 1 / Math.sqrt(keyDim), eps = 1e-6 } = o;

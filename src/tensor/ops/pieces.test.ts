@@ -1,0 +1,95 @@
+import { describe, expect, it } from 'vitest';
+import { KernelBench } from '../../../test/kernel-bench.js';
+import { onBothBuilds, random, runBackwards } from '../../../test/sequence-cases.js';
+import { attention, attentionWorkBytes } from './attention.js';
+import { conv } from './conv.js';
+import { deltaRule, deltaStateBytes } from './delta.js';
+import { add, copy, sigmoidGate, swiglu } from './elementwise.js';
+import { kvBytes, storeKV } from './kv.js';
+import { combine, gather, route } from './moe.js';
+import { gatedNorm, rmsNorm } from './norm.js';
+import { columnsPerPiece, rectangles, rowsPerPiece } from './pieces.js';
+import { rope } from './rope.js';
+
+const TOKENS = 70;
+const COLS = 1000;
+
+/** One operation of each kind, large enough for several pieces. */
+function record(bench: KernelBench): void {
+  const p = bench.program;
+  const input = (n: number, seed = n) => bench.put(random(n, seed));
+  const output = (n: number) => bench.alloc(n * 4);
+  const x = input(TOKENS * COLS);
+  const y = output(TOKENS * COLS);
+  const matrix = { x, y, rows: TOKENS, cols: COLS };
+  rmsNorm(p, { ...matrix, weight: input(COLS), eps: 1e-6 });
+  gatedNorm(p, { ...matrix, y: output(TOKENS * COLS), gate: y, weight: input(COLS), eps: 1e-6 });
+  sigmoidGate(p, { ...matrix, y: output(TOKENS * COLS), gate: y });
+  swiglu(p, { gate: x, up: y, y: output(TOKENS * COLS), tokens: TOKENS, n: COLS });
+  add(p, { a: x, b: y, y, n: TOKENS * COLS });
+  copy(p, { src: y, dst: output(TOKENS * COLS), bytes: TOKENS * COLS * 4 });
+  const state = input(3 * COLS);
+  conv(p, { x, state, weight: input(4 * COLS), y: output(TOKENS * COLS), tokens: TOKENS, channels: COLS, kernel: 4 });
+
+  const [heads, kvHeads, headDim, capacity] = [8, 4, 64, 700];
+  const q = input(TOKENS * heads * headDim);
+  rope(p, { x: q, cos: input(TOKENS * 32, 7), sin: input(TOKENS * 32, 8), tokens: TOKENS, heads, headDim });
+  const keys = output(kvBytes('f32', kvHeads, headDim, capacity) / 4);
+  const values = output(kvBytes('f32', kvHeads, headDim, capacity) / 4);
+  const cache = { type: 'f16', tokens: capacity, heads: kvHeads, headDim, position: 0, capacity } as const;
+  storeKV(p, { ...cache, src: input(capacity * kvHeads * headDim, 3), dst: keys, part: 'keys' });
+  storeKV(p, { ...cache, src: input(capacity * kvHeads * headDim, 4), dst: values, part: 'values' });
+  for (const tokens of [1, TOKENS]) {
+    const work = bench.alloc(attentionWorkBytes(heads, headDim, capacity));
+    const out = output(tokens * heads * headDim);
+    const shape = { ...cache, tokens, position: 620, heads, kvHeads, scale: 0.1 };
+    attention(p, { ...shape, q, keys, values, out, work });
+    const recurrent = bench.put(new Uint8Array(deltaStateBytes(heads, headDim, 80)));
+    const rule = {
+      q: input(tokens * 4 * headDim, 5),
+      k: input(tokens * 4 * headDim, 6),
+      v: input(tokens * heads * 80, 9),
+    };
+    const gates = { g: bench.put(random(tokens * heads, 10).map((v) => v - 1)), beta: input(tokens * heads, 11) };
+    const sizes = { tokens, keyHeads: 4, valueHeads: heads, keyDim: headDim, valueDim: 80 };
+    deltaRule(p, { ...rule, ...gates, ...sizes, state: recurrent, out: output(tokens * heads * 80) });
+  }
+
+  const [experts, topK] = [64, 6];
+  const n = TOKENS * topK;
+  const [ids, weights, order, inverse] = [output(n), output(n), output(n), output(n)];
+  const xs = output(n * COLS);
+  route(p, { logits: input(TOKENS * experts), tokens: TOKENS, experts, topK, normalize: true, ids, weights });
+  const offsets = output(experts + 1);
+  gather(p, { ids, tokens: TOKENS, topK, experts, offsets, order, inverse, x, xs, cols: COLS });
+  combine(p, { y: xs, inverse, weights, out: output(TOKENS * COLS), tokens: TOKENS, topK, cols: COLS });
+}
+
+onBothBuilds('pieces', (simd) => {
+  it('may run in any order', () => {
+    const size = 32 << 20;
+    const forwards = new KernelBench(simd, size);
+    const backwards = new KernelBench(simd, size);
+    record(forwards);
+    record(backwards);
+    forwards.run();
+    runBackwards(backwards);
+    const memory = ({ memory: { buffer }, scratch }: KernelBench) => Buffer.from(buffer, scratch + (1 << 20));
+    expect(memory(forwards).equals(memory(backwards))).toBe(true);
+  });
+});
+
+describe('cutting into pieces', () => {
+  it('covers everything', () => {
+    for (const cols of [1, 15, 16, 17, 1000, 8192, 8193, 100_000]) {
+      const width = columnsPerPiece(cols, 8192);
+      expect(width % 16).toBe(0);
+      expect(width * Math.ceil(cols / width)).toBeGreaterThanOrEqual(cols);
+      for (const rows of [1, 3, 512]) {
+        const cut = rectangles(rows, cols, 8192);
+        expect(cut.pieces).toBe(Math.ceil(rows / cut.rows) * Math.ceil(cols / cut.cols));
+        expect(rowsPerPiece(rows, cols, 8192)).toBeGreaterThanOrEqual(1);
+      }
+    }
+  });
+});
