@@ -65,17 +65,35 @@ function record(bench: KernelBench): void {
   combine(p, { y: xs, inverse, weights, out: output(TOKENS * COLS), tokens: TOKENS, topK, cols: COLS });
 }
 
+const SIZE = 32 << 20;
+
+/** The memory that record() used, from its first allocation at `start`. */
+const used = ({ memory }: KernelBench, start: number) => Buffer.from(memory.buffer, start, SIZE - (4 << 20));
+
 onBothBuilds('pieces', (simd) => {
   it('may run in any order', () => {
-    const size = 32 << 20;
-    const forwards = new KernelBench(simd, size);
-    const backwards = new KernelBench(simd, size);
+    const forwards = new KernelBench(simd, SIZE);
+    const backwards = new KernelBench(simd, SIZE);
+    const start = forwards.alloc(0);
     record(forwards);
     record(backwards);
     forwards.run();
     runBackwards(backwards);
-    const memory = ({ memory: { buffer }, scratch }: KernelBench) => Buffer.from(buffer, scratch + (1 << 20));
-    expect(memory(forwards).equals(memory(backwards))).toBe(true);
+    expect(used(forwards, start).equals(used(backwards, start))).toBe(true);
+  });
+
+  it('may lie above 2 GiB', () => {
+    const low = new KernelBench(simd, SIZE);
+    const high = new KernelBench(simd, 2 ** 31 + SIZE);
+    const start = low.alloc(0);
+    high.alloc(2 ** 31 - start);
+    const above = high.alloc(0);
+    expect(above).toBeGreaterThanOrEqual(2 ** 31);
+    record(low);
+    record(high);
+    low.run();
+    high.run();
+    expect(used(low, start).equals(used(high, above))).toBe(true);
   });
 });
 
