@@ -36,8 +36,9 @@ export interface Executor {
 
 /** Float32 [rows, columns], rows `stride` elements apart. */
 export class Tensor {
-  /** Addresses of quantised copies by their bits, made when a weight first asks for them. */
-  readonly quantized = new Map<8 | 16, number>();
+  /** Addresses of copies quantised to so many bits, made when a weight first asks for one. */
+  quantized8 = 0;
+  quantized16 = 0;
 
   constructor(
     readonly pointer: number,
@@ -128,9 +129,14 @@ export class Runner implements Ops<Tensor> {
     const weight = w.weight as HeldWeight;
     const y = residual ?? this.tensor(w.out);
     matmul(this.arena.program, {
-      ...{ type: weight.type, weights: weight.pointer },
+      type: weight.type,
+      weights: weight.pointer,
       x: this.activations(x, weight.type),
-      ...{ bias: pointerOf(w.bias), y: y.pointer, tokens: x.rows, rows: w.out, cols: w.in },
+      bias: pointerOf(w.bias),
+      y: y.pointer,
+      tokens: x.rows,
+      rows: w.out,
+      cols: w.in,
       accumulate: residual !== undefined,
     });
     // Same memory, new values: copies quantised from the old ones must not be found again.
@@ -141,8 +147,16 @@ export class Runner implements Ops<Tensor> {
     const y = this.tensor(x.columns);
     const cols = x.columns / heads;
     rmsNorm(this.arena.program, {
-      ...{ x: x.pointer, weight: pointerOf(w.weight), y: y.pointer, rows: x.rows, groups: heads, cols },
-      ...{ xStride: x.stride, xGroupStride: x.period ?? cols, eps: w.eps, weightOffset: w.offset },
+      x: x.pointer,
+      weight: pointerOf(w.weight),
+      y: y.pointer,
+      rows: x.rows,
+      groups: heads,
+      cols,
+      xStride: x.stride,
+      xGroupStride: x.period ?? cols,
+      eps: w.eps,
+      weightOffset: w.offset,
     });
     return y;
   }
@@ -155,9 +169,17 @@ export class Runner implements Ops<Tensor> {
   rope(x: Tensor, heads: number, headDim: number, rope: Rope): Tensor {
     const y = this.tensor(x.columns);
     rotate(this.arena.program, {
-      ...{ x: x.pointer, y: y.pointer, cos: this.tables.cos, sin: this.tables.sin },
-      ...{ tokens: x.rows, heads, headDim, rotaryDim: rope.rotaryDim, interleaved: rope.interleaved },
-      ...{ tokenStride: x.stride, headStride: x.period ?? headDim },
+      x: x.pointer,
+      y: y.pointer,
+      cos: this.tables.cos,
+      sin: this.tables.sin,
+      tokens: x.rows,
+      heads,
+      headDim,
+      rotaryDim: rope.rotaryDim,
+      interleaved: rope.interleaved,
+      tokenStride: x.stride,
+      headStride: x.period ?? headDim,
     });
     return y;
   }
@@ -193,8 +215,13 @@ export class Runner implements Ops<Tensor> {
   swiglu(gate: Tensor, up: Tensor): Tensor {
     const y = this.tensor(gate.columns, gate.rows);
     swiglu(this.arena.program, {
-      ...{ gate: gate.pointer, up: up.pointer, y: y.pointer, tokens: gate.rows, n: gate.columns },
-      ...{ gateStride: gate.stride, upStride: up.stride },
+      gate: gate.pointer,
+      up: up.pointer,
+      y: y.pointer,
+      tokens: gate.rows,
+      n: gate.columns,
+      gateStride: gate.stride,
+      upStride: up.stride,
     });
     return y;
   }
@@ -204,8 +231,15 @@ export class Runner implements Ops<Tensor> {
     const { period = gate.columns } = gate;
     const groups = Math.round(gate.stride / period);
     sigmoidGate(this.arena.program, {
-      ...{ x: x.pointer, gate: gate.pointer, y: y.pointer, rows: x.rows, cols: x.columns / groups, groups },
-      ...{ xStride: x.stride, gateStride: gate.stride, gateGroupStride: period },
+      x: x.pointer,
+      gate: gate.pointer,
+      y: y.pointer,
+      rows: x.rows,
+      cols: x.columns / groups,
+      groups,
+      xStride: x.stride,
+      gateStride: gate.stride,
+      gateGroupStride: period,
     });
     return y;
   }
@@ -213,8 +247,14 @@ export class Runner implements Ops<Tensor> {
   conv(x: Tensor, weight: Vector, state: ConvState): Tensor {
     const y = this.tensor(x.columns);
     conv(this.arena.program, {
-      ...{ x: x.pointer, xStride: x.stride, state: this.sequence.at(state).pointer, weight: pointerOf(weight) },
-      ...{ y: y.pointer, tokens: x.rows, channels: state.channels, kernel: state.kernel },
+      x: x.pointer,
+      xStride: x.stride,
+      state: this.sequence.at(state).pointer,
+      weight: pointerOf(weight),
+      y: y.pointer,
+      tokens: x.rows,
+      channels: state.channels,
+      kernel: state.kernel,
     });
     return y;
   }
@@ -237,9 +277,18 @@ export class Runner implements Ops<Tensor> {
     const out = this.tensor(valueHeads * valueDim);
     const keyBytes = 4 * keyHeads * keyDim;
     deltaRule(program, {
-      ...{ ...shape, q: qkv.pointer, k: qkv.pointer + keyBytes, v: qkv.pointer + 2 * keyBytes, g, beta, tokens },
-      ...{ qStride: qkv.stride, kStride: qkv.stride, vStride: qkv.stride },
-      ...{ state: this.sequence.at(state).pointer, out: out.pointer },
+      ...shape,
+      q: qkv.pointer,
+      k: qkv.pointer + keyBytes,
+      v: qkv.pointer + 2 * keyBytes,
+      g,
+      beta,
+      tokens,
+      qStride: qkv.stride,
+      kStride: qkv.stride,
+      vStride: qkv.stride,
+      state: this.sequence.at(state).pointer,
+      out: out.pointer,
     });
     return out;
   }
@@ -247,8 +296,16 @@ export class Runner implements Ops<Tensor> {
   gatedNorm(x: Tensor, gate: Tensor, w: Norm, heads: number): Tensor {
     const y = this.tensor(x.columns);
     gatedNorm(this.arena.program, {
-      ...{ x: x.pointer, gate: gate.pointer, weight: pointerOf(w.weight), y: y.pointer, rows: x.rows, groups: heads },
-      ...{ cols: x.columns / heads, xStride: x.stride, gateStride: gate.stride, eps: w.eps },
+      x: x.pointer,
+      gate: gate.pointer,
+      weight: pointerOf(w.weight),
+      y: y.pointer,
+      rows: x.rows,
+      groups: heads,
+      cols: x.columns / heads,
+      xStride: x.stride,
+      gateStride: gate.stride,
+      eps: w.eps,
     });
     return y;
   }
@@ -274,8 +331,16 @@ export class Runner implements Ops<Tensor> {
       const held = weight as HeldWeight;
       const y = this.tensor(rows, assigned);
       matmulExperts(program, {
-        ...{ type: held.type, weights: held.pointer, expertStride: held.stride, experts: count, offsets },
-        ...{ x: this.activations(from, held.type), y: y.pointer, maxTokens: assigned, rows, cols: from.columns },
+        type: held.type,
+        weights: held.pointer,
+        expertStride: held.stride,
+        experts: count,
+        offsets,
+        x: this.activations(from, held.type),
+        y: y.pointer,
+        maxTokens: assigned,
+        rows,
+        cols: from.columns,
       });
       return y;
     };
@@ -298,8 +363,13 @@ export class Runner implements Ops<Tensor> {
     const ids = this.arena.alloc(4 * tokens.length);
     this.arena.write(ids, Int32Array.from(tokens));
     embed(this.arena.program, {
-      ...{ type: table.type, table: table.pointer, ids, out: x.pointer },
-      ...{ tokens: tokens.length, rows: table.rows, cols: table.columns },
+      type: table.type,
+      table: table.pointer,
+      ids,
+      out: x.pointer,
+      tokens: tokens.length,
+      rows: table.rows,
+      cols: table.columns,
     });
   }
 
@@ -307,12 +377,12 @@ export class Runner implements Ops<Tensor> {
   private activations(x: Tensor, type: HeldType): number {
     const bits = activationBits(type, this.executor.simd);
     if (bits === 0) return x.pointer;
-    let out = x.quantized.get(bits);
-    if (out === undefined) {
-      out = this.arena.alloc(quantizedBytes(x.rows, x.columns, bits));
-      quantize(this.arena.program, { x: x.pointer, out, tokens: x.rows, cols: x.columns, bits });
-      x.quantized.set(bits, out);
-    }
+    const known = bits === 8 ? x.quantized8 : x.quantized16;
+    if (known !== 0) return known;
+    const out = this.arena.alloc(quantizedBytes(x.rows, x.columns, bits));
+    quantize(this.arena.program, { x: x.pointer, out, tokens: x.rows, cols: x.columns, bits });
+    if (bits === 8) x.quantized8 = out;
+    else x.quantized16 = out;
     return out;
   }
 
