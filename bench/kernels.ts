@@ -51,15 +51,27 @@ function report(
   );
 }
 
-/** Random bits, but small scales: finite in every type. */
+/** Random bits, with scales of about 1/1000 (high byte 0x14 of an f16) where the type has them. */
 function randomWeights(type: HeldType, count: number): Uint8Array {
   const bytes = new Uint8Array(byteLength(type, count));
   let state = 1;
   for (let i = 0; i < bytes.length; i++) bytes[i] = (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) >>> 24;
-  if (isFloat(type))
-    for (let i = type === 'f32' ? 3 : 1; i < bytes.length; i += type === 'f32' ? 4 : 2) bytes[i] = 0x3c;
+  const [step, ...high] = SCALES[type];
+  for (let i = 0; i < bytes.length; i += step)
+    for (const at of high) bytes[i + at] = type === 'bf16' || type === 'f32' ? 0x3c : 0x14;
   return bytes;
 }
+
+/** Bytes of a block and where the high bytes of its floats are. */
+const SCALES: Record<HeldType, readonly [number, ...number[]]> = {
+  f32: [4, 3],
+  f16: [2, 1],
+  bf16: [2, 1],
+  q8_0: [34, 1],
+  q4_0: [18, 1],
+  q4_k: [144, 1, 3],
+  q6_k: [210, 209],
+};
 
 function product(simd: Simd, type: HeldType, tokens: number, rows: number, cols: number) {
   const name = `${tokens === 1 ? 'decode' : `prefill ${tokens}`} ${cols}x${rows} ${type}`;

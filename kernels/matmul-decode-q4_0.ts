@@ -8,9 +8,10 @@
  * Plain: nibbles widened to 16 bits, two rows × four columns at a time as in q8_0. Registers: 8 sums, 4 float
  * accumulators, 2 of x, 2 temporaries: 16.
  */
-import { Q4_0_BLOCK, X16_BLOCK, X8_BLOCK, X_PAIRS_8, X_SCALE, X_SUM } from '../src/tensor/ops/layout-constants';
-import { dot16, dot8, highNibbles, joinRows, lowNibbles } from './matmul-dot';
-import { loadF16, madd } from './simd';
+import { Q4_0_BLOCK, X16_BLOCK, X8_BLOCK, X_SCALE, X_SUM } from '../src/tensor/ops/layout-constants';
+import { dot16, highNibbles, joinRows, lane0, lane1, lane2, lane3, lowNibbles, nibbles8 } from './matmul-dot';
+import { loadHalf } from './matmul-half';
+import { madd } from './simd';
 
 /** Writes 16 sums to `out`. */
 export function decodeQ4_0(w: usize, x: usize, blocks: i32, out: usize): void {
@@ -19,52 +20,40 @@ export function decodeQ4_0(w: usize, x: usize, blocks: i32, out: usize): void {
 }
 
 function bytes(w: usize, x: usize, blocks: i32, out: usize): void {
-  let f0 = f32x4.splat(0);
-  let f1 = f32x4.splat(0);
-  let f2 = f32x4.splat(0);
-  let f3 = f32x4.splat(0);
+  memory.fill(out, 0, 64);
   for (; blocks > 0; blocks--) {
-    const start = v128.load32_splat(x, 32 + X_PAIRS_8);
-    let a0 = start;
-    let a1 = start;
-    let a2 = start;
-    let a3 = start;
-    let q = w + 32;
-    for (const end = x + 16; x != end; x += 8) {
-      let low = v128.load32_splat(x);
-      let high = v128.load32_splat(x, 16);
-      let v = v128.load(q);
-      a0 = dot8(dot8(a0, lowNibbles(v), low), highNibbles(v), high);
-      v = v128.load(q, 16);
-      a1 = dot8(dot8(a1, lowNibbles(v), low), highNibbles(v), high);
-      v = v128.load(q, 32);
-      a2 = dot8(dot8(a2, lowNibbles(v), low), highNibbles(v), high);
-      v = v128.load(q, 48);
-      a3 = dot8(dot8(a3, lowNibbles(v), low), highNibbles(v), high);
-      low = v128.load32_splat(x, 4);
-      high = v128.load32_splat(x, 20);
-      v = v128.load(q, 64);
-      a0 = dot8(dot8(a0, lowNibbles(v), low), highNibbles(v), high);
-      v = v128.load(q, 80);
-      a1 = dot8(dot8(a1, lowNibbles(v), low), highNibbles(v), high);
-      v = v128.load(q, 96);
-      a2 = dot8(dot8(a2, lowNibbles(v), low), highNibbles(v), high);
-      v = v128.load(q, 112);
-      a3 = dot8(dot8(a3, lowNibbles(v), low), highNibbles(v), high);
-      q += 128;
-    }
-    const scale = v128.load32_splat(x, 16 + X_SCALE);
-    f0 = madd(f32x4.convert_i32x4_s(i32x4.extadd_pairwise_i16x8_s(a0)), f32x4.mul(loadF16(w), scale), f0);
-    f1 = madd(f32x4.convert_i32x4_s(i32x4.extadd_pairwise_i16x8_s(a1)), f32x4.mul(loadF16(w + 8), scale), f1);
-    f2 = madd(f32x4.convert_i32x4_s(i32x4.extadd_pairwise_i16x8_s(a2)), f32x4.mul(loadF16(w + 16), scale), f2);
-    f3 = madd(f32x4.convert_i32x4_s(i32x4.extadd_pairwise_i16x8_s(a3)), f32x4.mul(loadF16(w + 24), scale), f3);
-    x += X8_BLOCK - 16;
+    const low = v128.load(x);
+    const high = v128.load(x, 16);
+    const head = v128.load(x, 32);
+    const x0 = lane0(low);
+    const x1 = lane1(low);
+    const x2 = lane2(low);
+    const x3 = lane3(low);
+    const x4 = lane0(high);
+    const x5 = lane1(high);
+    const x6 = lane2(high);
+    const x7 = lane3(high);
+    const start = lane3(head);
+    const unit = lane0(head);
+    fourRows(w, w + 32, x0, x1, x2, x3, x4, x5, x6, x7, start, unit, out);
+    fourRows(w + 8, w + 48, x0, x1, x2, x3, x4, x5, x6, x7, start, unit, out + 16);
+    fourRows(w + 16, w + 64, x0, x1, x2, x3, x4, x5, x6, x7, start, unit, out + 32);
+    fourRows(w + 24, w + 80, x0, x1, x2, x3, x4, x5, x6, x7, start, unit, out + 48);
+    x += X8_BLOCK;
     w += Q4_0_BLOCK;
   }
-  v128.store(out, f0);
-  v128.store(out, f1, 16);
-  v128.store(out, f2, 32);
-  v128.store(out, f3, 48);
+}
+
+// @ts-ignore: decorator
+@inline
+function fourRows(
+  scales: usize, q: usize,
+  x0: v128, x1: v128, x2: v128, x3: v128, x4: v128, x5: v128, x6: v128, x7: v128,
+  start: v128, unit: v128, out: usize,
+): void {
+  const a = nibbles8(q, x0, x1, x2, x3, x4, x5, x6, x7, start);
+  const sums = f32x4.convert_i32x4_s(i32x4.extadd_pairwise_i16x8_s(a));
+  v128.store(out, madd(sums, f32x4.mul(loadHalf(scales), unit), v128.load(out)));
 }
 
 function words(w: usize, x: usize, blocks: i32, out: usize): void {
@@ -103,8 +92,8 @@ function words(w: usize, x: usize, blocks: i32, out: usize): void {
       const s = w + (g << 4);
       const d0 = f32x4.convert_i32x4_s(i32x4.sub(joinRows(a0, a1), offset));
       const d1 = f32x4.convert_i32x4_s(i32x4.sub(joinRows(a2, a3), offset));
-      v128.store(o, madd(d0, f32x4.mul(loadF16(s), scale), v128.load(o)));
-      v128.store(o, madd(d1, f32x4.mul(loadF16(s + 8), scale), v128.load(o, 16)), 16);
+      v128.store(o, madd(d0, f32x4.mul(loadHalf(s), scale), v128.load(o)));
+      v128.store(o, madd(d1, f32x4.mul(loadHalf(s + 8), scale), v128.load(o, 16)), 16);
     }
     x += X16_BLOCK;
     w += Q4_0_BLOCK;

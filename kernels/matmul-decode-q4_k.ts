@@ -6,8 +6,11 @@
 import {
   Q4_K_BLOCK, X16_BLOCK, X8_BLOCK, X_OFFSET, X_SCALE,
 } from '../src/tensor/ops/layout-constants';
-import { bytesU, dot16, dot8, highNibbles, joinRows, lowNibbles } from './matmul-dot';
-import { loadF16, madd } from './simd';
+import {
+  bytePairs, bytesU, dot16, highNibbles, joinRows, lane0, lane1, lane2, lane3, lowNibbles, nibbles8,
+} from './matmul-dot';
+import { loadHalf } from './matmul-half';
+import { madd } from './simd';
 
 const SUB_BLOCK: usize = 288;
 
@@ -17,7 +20,7 @@ export function decodeQ4K(w: usize, x: usize, blocks: i32, out: usize): void {
   for (let i: usize = 0; i < 64; i += 16) v128.store(out + i, f32x4.splat(0));
   for (; blocks > 0; blocks--) {
     minima(w, x + xBlock - 32, xBlock, out);
-    for (let i: usize = 0; i < 4; i++) v128.store(out + 64 + (i << 4), loadF16(w + (i << 3)));
+    for (let i: usize = 0; i < 4; i++) v128.store(out + 64 + (i << 4), loadHalf(w + (i << 3)));
     if (ASC_FEATURE_RELAXED_SIMD) bytes(w + 64, x, out);
     else words(w + 64, x, out);
     x += xBlock << 3;
@@ -42,70 +45,47 @@ function minima(w: usize, x: usize, xBlock: usize, out: usize): void {
     m3 = madd(f32x4.convert_i32x4_s(bytesU(p + 12)), offset, m3);
     x += xBlock;
   }
-  v128.store(out, madd(m0, loadF16(w + 32), v128.load(out)));
-  v128.store(out, madd(m1, loadF16(w + 40), v128.load(out, 16)), 16);
-  v128.store(out, madd(m2, loadF16(w + 48), v128.load(out, 32)), 32);
-  v128.store(out, madd(m3, loadF16(w + 56), v128.load(out, 48)), 48);
+  v128.store(out, madd(m0, loadHalf(w + 32), v128.load(out)));
+  v128.store(out, madd(m1, loadHalf(w + 40), v128.load(out, 16)), 16);
+  v128.store(out, madd(m2, loadHalf(w + 48), v128.load(out, 32)), 32);
+  v128.store(out, madd(m3, loadHalf(w + 56), v128.load(out, 48)), 48);
 }
 
 /** The eight sub-blocks at w; d as f32 lies behind the sums. */
 // @ts-ignore: decorator
 @inline
 function bytes(w: usize, x: usize, out: usize): void {
-  let f0 = v128.load(out);
-  let f1 = v128.load(out, 16);
-  let f2 = v128.load(out, 32);
-  let f3 = v128.load(out, 48);
   for (const end = w + 8 * SUB_BLOCK; w != end; w += SUB_BLOCK) {
-    let a0 = i32x4.splat(0);
-    let a1 = i32x4.splat(0);
-    let a2 = i32x4.splat(0);
-    let a3 = i32x4.splat(0);
-    let q = w + 32;
-    for (const stop = x + 16; x != stop; x += 8) {
-      let low = v128.load32_splat(x);
-      let high = v128.load32_splat(x, 16);
-      let v = v128.load(q);
-      a0 = dot8(dot8(a0, lowNibbles(v), low), highNibbles(v), high);
-      v = v128.load(q, 16);
-      a1 = dot8(dot8(a1, lowNibbles(v), low), highNibbles(v), high);
-      v = v128.load(q, 32);
-      a2 = dot8(dot8(a2, lowNibbles(v), low), highNibbles(v), high);
-      v = v128.load(q, 48);
-      a3 = dot8(dot8(a3, lowNibbles(v), low), highNibbles(v), high);
-      low = v128.load32_splat(x, 4);
-      high = v128.load32_splat(x, 20);
-      v = v128.load(q, 64);
-      a0 = dot8(dot8(a0, lowNibbles(v), low), highNibbles(v), high);
-      v = v128.load(q, 80);
-      a1 = dot8(dot8(a1, lowNibbles(v), low), highNibbles(v), high);
-      v = v128.load(q, 96);
-      a2 = dot8(dot8(a2, lowNibbles(v), low), highNibbles(v), high);
-      v = v128.load(q, 112);
-      a3 = dot8(dot8(a3, lowNibbles(v), low), highNibbles(v), high);
-      q += 128;
-    }
-    const scale = v128.load32_splat(x, 16 + X_SCALE);
-    f0 = madd(scaled(a0, w), f32x4.mul(v128.load(out, 64), scale), f0);
-    f1 = madd(scaled(a1, w + 4), f32x4.mul(v128.load(out, 80), scale), f1);
-    f2 = madd(scaled(a2, w + 8), f32x4.mul(v128.load(out, 96), scale), f2);
-    f3 = madd(scaled(a3, w + 12), f32x4.mul(v128.load(out, 112), scale), f3);
-    x += X8_BLOCK - 16;
+    const low = v128.load(x);
+    const high = v128.load(x, 16);
+    const unit = v128.load32_splat(x, 32 + X_SCALE);
+    const x0 = lane0(low);
+    const x1 = lane1(low);
+    const x2 = lane2(low);
+    const x3 = lane3(low);
+    const x4 = lane0(high);
+    const x5 = lane1(high);
+    const x6 = lane2(high);
+    const x7 = lane3(high);
+    fourRows(w, w + 32, x0, x1, x2, x3, x4, x5, x6, x7, unit, out);
+    fourRows(w + 4, w + 48, x0, x1, x2, x3, x4, x5, x6, x7, unit, out + 16);
+    fourRows(w + 8, w + 64, x0, x1, x2, x3, x4, x5, x6, x7, unit, out + 32);
+    fourRows(w + 12, w + 80, x0, x1, x2, x3, x4, x5, x6, x7, unit, out + 48);
+    x += X8_BLOCK;
   }
-  v128.store(out, f0);
-  v128.store(out, f1, 16);
-  v128.store(out, f2, 32);
-  v128.store(out, f3, 48);
 }
 
-/** The sums of four rows times their scales (6 bits), still integers: below 2^22. */
+/** The integer sums times the 6-bit scales are still integers, below 2^22. */
 // @ts-ignore: decorator
 @inline
-function scaled(sums: v128, scales: usize): v128 {
-  const s = i16x8.extend_low_i8x16_u(v128.load32_zero(scales));
-  return f32x4.convert_i32x4_s(
-    i32x4.dot_i16x8_s(sums, i8x16.shuffle(s, s, 0, 1, 0, 1, 2, 3, 2, 3, 4, 5, 4, 5, 6, 7, 6, 7)),
-  );
+function fourRows(
+  scales: usize, q: usize,
+  x0: v128, x1: v128, x2: v128, x3: v128, x4: v128, x5: v128, x6: v128, x7: v128,
+  unit: v128, out: usize,
+): void {
+  const a = nibbles8(q, x0, x1, x2, x3, x4, x5, x6, x7, i32x4.splat(0));
+  const sums = f32x4.convert_i32x4_s(i32x4.dot_i16x8_s(a, bytePairs(scales)));
+  v128.store(out, madd(sums, f32x4.mul(v128.load(out, 64), unit), v128.load(out)));
 }
 
 // @ts-ignore: decorator

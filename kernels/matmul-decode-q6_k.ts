@@ -4,27 +4,30 @@
  *
  * Relaxed: for 32 products two loads, nine operations that join four and two bits, two 8-bit dot products and two
  * additions. Sums start at −32·Σx; the final ones fit 16 bits (8 columns · 32 · 127), whatever wraps between.
- * Registers: 8 rows at a time: 4 sums, 2 of x, 2 masks, 2 of weights, 3 temporaries: 13; floats stay in memory.
+ * x stays in registers while four groups of four rows pass (see matmul-decode-q8_0.ts). Registers: 8 of x, 2 sums,
+ * 2 masks, 2 of weights, a temporary: 15; the sums' starts and the unit come back from memory.
  *
  * Plain: the same with widened operands, four rows at a time.
  */
 import {
   Q6_K_BLOCK, X16_BLOCK, X8_BLOCK, X_PAIRS_32A, X_PAIRS_32B, X_SCALE,
 } from '../src/tensor/ops/layout-constants';
-import { bytePairs, bytesS, dot16, dot8, joinRows, lowNibbles } from './matmul-dot';
-import { loadF16, madd } from './simd';
+import {
+  bytePairs, bytesS, dot16, dot8, joinRows, lane0, lane1, lane2, lane3, lowNibbles,
+} from './matmul-dot';
+import { loadHalf } from './matmul-half';
+import { madd } from './simd';
 
 /** Writes 16 sums to `out`, which has 64 more bytes for the kernel's own use. */
 export function decodeQ6K(w: usize, x: usize, blocks: i32, out: usize): void {
   for (let i: usize = 0; i < 64; i += 16) v128.store(out + i, f32x4.splat(0));
   for (; blocks > 0; blocks--) {
-    for (let i: usize = 0; i < 4; i++) v128.store(out + 64 + (i << 4), loadF16(w + (i << 3)));
+    for (let i: usize = 0; i < 4; i++) v128.store(out + 64 + (i << 4), loadHalf(w + (i << 3)));
     let scales = w + 32;
     let q = w + 288;
     for (let i = 0; i < 8; i++) {
       if (ASC_FEATURE_RELAXED_SIMD) {
         bytes(q, scales, x, out);
-        bytes(q + 32, scales + 8, x, out + 32);
         x += X8_BLOCK;
       } else {
         for (let g: usize = 0; g < 4; g++) words(q + (g << 4), scales + (g << 2), x, out + (g << 4));
@@ -44,42 +47,53 @@ function six(low: v128, high: v128): v128 {
   return v128.or(lowNibbles(low), v128.and(high, i8x16.splat(0x30)));
 }
 
-/** Eight rows of a block. */
+/** A block. */
 // @ts-ignore: decorator
 @inline
 function bytes(q: usize, scales: usize, x: usize, out: usize): void {
-  let a0 = v128.load32_splat(x, 32 + X_PAIRS_32A);
-  let a1 = a0;
-  let b0 = v128.load32_splat(x, 32 + X_PAIRS_32B);
-  let b1 = b0;
-  let h = q + 256;
-  for (let xj = x, end = x + 16; xj != end; xj += 8) {
-    let xa = v128.load32_splat(xj);
-    let xb = v128.load32_splat(xj, 16);
-    let high = v128.load(h);
-    let v = v128.load(q);
-    a0 = dot8(a0, six(v, i16x8.shl(high, 4)), xa);
-    b0 = dot8(b0, six(i16x8.shr_u(v, 4), i16x8.shl(high, 2)), xb);
-    let high1 = v128.load(h, 16);
-    v = v128.load(q, 16);
-    a1 = dot8(a1, six(v, i16x8.shl(high1, 4)), xa);
-    b1 = dot8(b1, six(i16x8.shr_u(v, 4), i16x8.shl(high1, 2)), xb);
-    xa = v128.load32_splat(xj, 4);
-    xb = v128.load32_splat(xj, 20);
-    v = v128.load(q, 64);
-    a0 = dot8(a0, six(v, high), xa);
-    b0 = dot8(b0, six(i16x8.shr_u(v, 4), i16x8.shr_u(high, 2)), xb);
-    v = v128.load(q, 80);
-    a1 = dot8(a1, six(v, high1), xa);
-    b1 = dot8(b1, six(i16x8.shr_u(v, 4), i16x8.shr_u(high1, 2)), xb);
-    q += 128;
-    h += 64;
-  }
-  const scale = v128.load32_splat(x, 32 + X_SCALE);
-  const i0 = i32x4.add(i32x4.dot_i16x8_s(a0, bytePairs(scales)), i32x4.dot_i16x8_s(b0, bytePairs(scales + 16)));
-  v128.store(out, madd(f32x4.convert_i32x4_s(i0), f32x4.mul(v128.load(out, 64), scale), v128.load(out)));
-  const i1 = i32x4.add(i32x4.dot_i16x8_s(a1, bytePairs(scales + 4)), i32x4.dot_i16x8_s(b1, bytePairs(scales + 20)));
-  v128.store(out, madd(f32x4.convert_i32x4_s(i1), f32x4.mul(v128.load(out, 80), scale), v128.load(out, 16)), 16);
+  const low = v128.load(x);
+  const high = v128.load(x, 16);
+  const starts = v128.load(x, 32 + X_PAIRS_32A);
+  const unit = v128.load32_splat(x, 32 + X_SCALE);
+  const x0 = lane0(low);
+  const x1 = lane1(low);
+  const x2 = lane2(low);
+  const x3 = lane3(low);
+  const x4 = lane0(high);
+  const x5 = lane1(high);
+  const x6 = lane2(high);
+  const x7 = lane3(high);
+  const a = lane0(starts);
+  const b = lane1(starts);
+  fourRows(q, scales, x0, x1, x2, x3, x4, x5, x6, x7, a, b, unit, out);
+  fourRows(q + 16, scales + 4, x0, x1, x2, x3, x4, x5, x6, x7, a, b, unit, out + 16);
+  fourRows(q + 32, scales + 8, x0, x1, x2, x3, x4, x5, x6, x7, a, b, unit, out + 32);
+  fourRows(q + 48, scales + 12, x0, x1, x2, x3, x4, x5, x6, x7, a, b, unit, out + 48);
+}
+
+// @ts-ignore: decorator
+@inline
+function fourRows(
+  q: usize, scales: usize,
+  x0: v128, x1: v128, x2: v128, x3: v128, x4: v128, x5: v128, x6: v128, x7: v128,
+  a: v128, b: v128, unit: v128, out: usize,
+): void {
+  let v = v128.load(q);
+  let high = v128.load(q, 256);
+  a = dot8(a, six(v, i16x8.shl(high, 4)), x0);
+  b = dot8(b, six(i16x8.shr_u(v, 4), i16x8.shl(high, 2)), x4);
+  v = v128.load(q, 64);
+  a = dot8(a, six(v, high), x1);
+  b = dot8(b, six(i16x8.shr_u(v, 4), i16x8.shr_u(high, 2)), x5);
+  v = v128.load(q, 128);
+  high = v128.load(q, 320);
+  a = dot8(a, six(v, i16x8.shl(high, 4)), x2);
+  b = dot8(b, six(i16x8.shr_u(v, 4), i16x8.shl(high, 2)), x6);
+  v = v128.load(q, 192);
+  a = dot8(a, six(v, high), x3);
+  b = dot8(b, six(i16x8.shr_u(v, 4), i16x8.shr_u(high, 2)), x7);
+  const sum = i32x4.add(i32x4.dot_i16x8_s(a, bytePairs(scales)), i32x4.dot_i16x8_s(b, bytePairs(scales + 16)));
+  v128.store(out, madd(f32x4.convert_i32x4_s(sum), f32x4.mul(v128.load(out, 64), unit), v128.load(out)));
 }
 
 /** Four rows of a block. */

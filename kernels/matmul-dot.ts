@@ -92,3 +92,32 @@ export function lane2(v: v128): v128 {
 export function lane3(v: v128): v128 {
   return i8x16.shuffle(v, v, 12, 13, 14, 15, 12, 13, 14, 15, 12, 13, 14, 15, 12, 13, 14, 15);
 }
+
+/** One of the two 64-bit halves in both. */
+// @ts-ignore: decorator
+@inline
+export function lowHalf(v: v128): v128 {
+  return i8x16.shuffle(v, v, 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7);
+}
+
+// @ts-ignore: decorator
+@inline
+export function highHalf(v: v128): v128 {
+  return i8x16.shuffle(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15);
+}
+
+/** start (i16 pairs) + a block of four rows in nibbles at q (a vector every 64 bytes) × its 32 columns of x. */
+// @ts-ignore: decorator
+@inline
+export function nibbles8(
+  q: usize, x0: v128, x1: v128, x2: v128, x3: v128, x4: v128, x5: v128, x6: v128, x7: v128, start: v128,
+): v128 {
+  let v = v128.load(q);
+  let a = dot8(dot8(start, lowNibbles(v), x0), highNibbles(v), x4);
+  v = v128.load(q, 64);
+  a = dot8(dot8(a, lowNibbles(v), x1), highNibbles(v), x5);
+  v = v128.load(q, 128);
+  a = dot8(dot8(a, lowNibbles(v), x2), highNibbles(v), x6);
+  v = v128.load(q, 192);
+  return dot8(dot8(a, lowNibbles(v), x3), highNibbles(v), x7);
+}

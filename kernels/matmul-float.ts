@@ -6,6 +6,7 @@
  */
 import { Held } from '../src/tensor/ops/layout-constants';
 import { addRows } from './matmul-rows';
+import { loadHalf } from './matmul-half';
 import { loadBF16, loadF16, madd } from './simd';
 
 const COLUMNS: i32 = 1024;
@@ -148,13 +149,13 @@ function sums(a: v128, b: v128, c: v128, d: v128): v128 {
 /** One row to f32. `spare` is 16 bytes for the end of an odd row, which may be the end of memory. */
 function widen(type: i32, w: usize, out: usize, cols: i32, spare: usize): void {
   for (; cols >= 4; cols -= 4) {
-    v128.store(out, type == Held.f16 ? loadF16(w) : loadBF16(w));
+    v128.store(out, type == Held.f16 ? loadHalf(w) : loadBF16(w));
     w += 8;
     out += 16;
   }
   if (cols == 0) return;
   memory.copy(spare, w, <usize>cols << 1);
-  v128.store(spare, type == Held.f16 ? loadF16(spare) : loadBF16(spare));
+  v128.store(spare, type == Held.f16 ? loadHalf(spare) : loadBF16(spare));
   memory.copy(out, spare, <usize>cols << 2);
 }
 

@@ -5,7 +5,7 @@
  */
 import { Held, Q4_0_BLOCK, Q4_K_BLOCK, Q6_K_BLOCK, Q8_0_BLOCK } from '../src/tensor/ops/layout-constants';
 import { bytesS, bytesU, highNibbles, lowNibbles } from './matmul-dot';
-import { loadF16 } from './simd';
+import { loadHalf } from './matmul-half';
 
 export const UNPACKED_16: usize = 288;
 
@@ -17,7 +17,7 @@ export function unpack16(type: i32, w: usize, blocks: i32, scratch: usize): void
         const out = scratch + g * group;
         const q = w + 32 + (g << 4);
         for (let j: usize = 0; j < 8; j++) widen(v128.load(q + (j << 6)), out + (j << 5));
-        v128.store(out, loadF16(w + (g << 3)), 256);
+        v128.store(out, loadHalf(w + (g << 3)), 256);
       }
       w += Q8_0_BLOCK;
       scratch += UNPACKED_16;
@@ -27,7 +27,7 @@ export function unpack16(type: i32, w: usize, blocks: i32, scratch: usize): void
       for (let g: usize = 0; g < 4; g++) {
         const out = scratch + g * group;
         nibbleGroup(w + 32 + (g << 4), out, i8x16.splat(8));
-        v128.store(out, loadF16(w + (g << 3)), 256);
+        v128.store(out, loadHalf(w + (g << 3)), 256);
       }
       w += Q4_0_BLOCK;
       scratch += UNPACKED_16;
@@ -40,8 +40,8 @@ export function unpack16(type: i32, w: usize, blocks: i32, scratch: usize): void
           nibbleGroup(sub + 32 + (g << 4), out, i8x16.splat(0));
           const scales = f32x4.convert_i32x4_s(bytesU(sub + (g << 2)));
           const minima = f32x4.convert_i32x4_s(bytesU(sub + 16 + (g << 2)));
-          v128.store(out, f32x4.mul(loadF16(w + (g << 3)), scales), 256);
-          v128.store(out, f32x4.mul(loadF16(w + 32 + (g << 3)), minima), 272);
+          v128.store(out, f32x4.mul(loadHalf(w + (g << 3)), scales), 256);
+          v128.store(out, f32x4.mul(loadHalf(w + 32 + (g << 3)), minima), 272);
         }
         scratch += UNPACKED_16;
       }
@@ -55,7 +55,7 @@ export function unpack16(type: i32, w: usize, blocks: i32, scratch: usize): void
         for (let g: usize = 0; g < 4; g++) {
           const out = scratch + g * group;
           sixGroup(q + (g << 4), out);
-          const d = loadF16(w + (g << 3));
+          const d = loadHalf(w + (g << 3));
           v128.store(out, f32x4.mul(d, f32x4.convert_i32x4_s(bytesS(scales + (g << 2)))), 256);
           v128.store(out, f32x4.mul(d, f32x4.convert_i32x4_s(bytesS(scales + 16 + (g << 2)))), 272);
         }

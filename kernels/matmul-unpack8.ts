@@ -5,7 +5,7 @@
  */
 import { Held, Q4_0_BLOCK, Q4_K_BLOCK, Q6_K_BLOCK } from '../src/tensor/ops/layout-constants';
 import { bytePairs, bytesU, highNibbles, lowNibbles } from './matmul-dot';
-import { loadF16 } from './simd';
+import { loadHalf } from './matmul-half';
 
 export const UNPACKED_8: usize = 176;
 
@@ -16,7 +16,7 @@ export function unpack8(type: i32, w: usize, blocks: i32, scratch: usize): void 
       for (let g: usize = 0; g < 4; g++) {
         const out = scratch + g * group;
         nibbleGroup(w + 32 + (g << 4), out);
-        v128.store(out, loadF16(w + (g << 3)), 128);
+        v128.store(out, loadHalf(w + (g << 3)), 128);
       }
       w += Q4_0_BLOCK;
       scratch += UNPACKED_8;
@@ -29,8 +29,8 @@ export function unpack8(type: i32, w: usize, blocks: i32, scratch: usize): void 
           nibbleGroup(sub + 32 + (g << 4), out);
           const scales = f32x4.convert_i32x4_s(bytesU(sub + (g << 2)));
           const minima = f32x4.convert_i32x4_s(bytesU(sub + 16 + (g << 2)));
-          v128.store(out, f32x4.mul(loadF16(w + (g << 3)), scales), 128);
-          v128.store(out, f32x4.mul(loadF16(w + 32 + (g << 3)), minima), 144);
+          v128.store(out, f32x4.mul(loadHalf(w + (g << 3)), scales), 128);
+          v128.store(out, f32x4.mul(loadHalf(w + 32 + (g << 3)), minima), 144);
         }
         scratch += UNPACKED_8;
       }
@@ -44,7 +44,7 @@ export function unpack8(type: i32, w: usize, blocks: i32, scratch: usize): void 
         for (let g: usize = 0; g < 4; g++) {
           const out = scratch + g * group;
           sixGroup(q + (g << 4), out);
-          v128.store(out, loadF16(w + (g << 3)), 128);
+          v128.store(out, loadHalf(w + (g << 3)), 128);
           v128.store(out, bytePairs(scales + (g << 2)), 144);
           v128.store(out, bytePairs(scales + 16 + (g << 2)), 160);
         }
