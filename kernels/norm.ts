@@ -67,7 +67,7 @@ function gated(x: v128, scale: v128, weight: v128, gate: v128): v128 {
 }
 
 /** Σ x² over `bytes` of f32: four accumulators of four lanes. */
-export function sumSquares(x: usize, bytes: usize): f32 {
+function sumSquares(x: usize, bytes: usize): f32 {
   let a = f32x4.splat(0), b = a, c = a, d = a;
   let i: usize = 0;
   for (; i + 64 <= bytes; i += 64) {
@@ -87,4 +87,14 @@ export function sumSquares(x: usize, bytes: usize): f32 {
   let total = sum(f32x4.add(f32x4.add(a, b), f32x4.add(c, d)));
   for (; i < bytes; i += 4) total += load<f32>(x + i) * load<f32>(x + i);
   return total;
+}
+
+/** y = factor · x / √(Σx² + eps), padded with zeros from `n` to `padded`. */
+export function normalise(x: usize, y: usize, n: i32, padded: i32, factor: f32, eps: f32): void {
+  const bytes = (<usize>n) << 2;
+  const scale: f32 = factor / sqrt<f32>(sumSquares(x, bytes) + eps);
+  let i: usize = 0;
+  for (; i + 16 <= bytes; i += 16) v128.store(y + i, f32x4.mul(v128.load(x + i), f32x4.splat(scale)));
+  for (; i < bytes; i += 4) store<f32>(y + i, load<f32>(x + i) * scale);
+  for (; i < (<usize>padded) << 2; i += 4) store<f32>(y + i, 0);
 }

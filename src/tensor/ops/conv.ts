@@ -28,7 +28,7 @@ export function conv(p: Program, o: Conv): void {
   // Several pieces along time all need the old state: it is then replaced afterwards.
   const along = tokens > TOKENS && tokens >= history;
   const tokensPer = along ? TOKENS : tokens;
-  const per = columnsPerPiece(channels, Math.max(64, Math.floor((1 << 14) / Math.min(tokens, TOKENS))));
+  const per = columnsPerPiece(channels, Math.max(64, Math.min(4096, (1 << 13) / Math.min(tokens, TOKENS))));
   const pieces = Math.ceil(channels / per) * Math.ceil(tokens / tokensPer);
   const ints = [x, state, weight, y, tokens, channels, kernel, xStride, yStride, per, tokensPer, along ? 0 : 1];
   p.emit(Op.conv, pieces, ints);
