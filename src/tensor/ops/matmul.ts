@@ -43,6 +43,8 @@ export function matmul(p: Program, args: MatmulArgs): void {
     panelsPerPiece,
     rowPieces,
     TOKENS_PER_PIECE,
+    // No offsets: records are written over older ones, so what the kernel reads must be set.
+    0,
   ]);
 }
 
