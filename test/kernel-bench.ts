@@ -2,7 +2,7 @@
  * One thread, one memory, no team: what kernel tests and kernel benchmarks run operations on.
  * Put inputs with `put`, record operations on `program`, then `run` executes every piece in order.
  */
-import { compileKernels, instantiate, chooseSimd, type Kernels, type Simd } from '../src/tensor/kernels.js';
+import { chooseSimd, compileKernels, instantiate, type Kernels, type Simd } from '../src/tensor/kernels.js';
 import { OP_BYTES, SCRATCH_BYTES } from '../src/tensor/opcodes.js';
 import { Program } from '../src/tensor/program.js';
 

@@ -19,6 +19,7 @@ export interface Kernels {
 }
 
 /** (module (func (result v128) i32x4.relaxed_trunc_f32x4_s of a constant)): valid only where relaxed SIMD is. */
+// biome-ignore format: bytes read better in rows
 const PROBE = new Uint8Array([
   0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 25, 1, 23, 0, 253, 12, ...new Uint8Array(16), 253,
   129, 2, 11,
