@@ -46,8 +46,21 @@ export function attention(p: Program, o: Attention): void {
   const ranges = tokens === 1 ? Math.ceil(context / RANGE) : 1;
   const perPiece = Math.max(1, Math.floor(ROWS / (heads / kvHeads)));
   const ints = [
-    ...[o.q, o.keys, o.values, o.out, o.work, o.qScale ?? 0, o.type === 'f16' ? 1 : 0, tokens, position],
-    ...[heads, kvHeads, headDim, o.qStride ?? width, o.outStride ?? width, roundUp8(o.capacity)],
+    o.q,
+    o.keys,
+    o.values,
+    o.out,
+    o.work,
+    o.qScale ?? 0,
+    o.type === 'f16' ? 1 : 0,
+    tokens,
+    position,
+    heads,
+    kvHeads,
+    headDim,
+    o.qStride ?? width,
+    o.outStride ?? width,
+    roundUp8(o.capacity),
   ];
   const range = ranges > 1 ? RANGE : context;
   p.emit(Op.attention, Math.ceil(tokens / perPiece) * kvHeads * ranges, [...ints, perPiece, ranges, range], [o.scale]);

@@ -24,9 +24,7 @@ export interface DeltaGates {
 export function deltaGates(p: Program, o: DeltaGates): void {
   const { a, b, aLog, dtBias, g, beta, tokens, heads, aStride = heads, bStride = heads } = o;
   const per = rowsPerPiece(tokens, heads, 512);
-  p.emit(Op.deltaGates, Math.ceil(tokens / per), [
-    ...[a, b, aLog, dtBias, g, beta, tokens, heads, aStride, bStride, per],
-  ]);
+  p.emit(Op.deltaGates, Math.ceil(tokens / per), [a, b, aLog, dtBias, g, beta, tokens, heads, aStride, bStride, per]);
 }
 
 /** Bytes of one layer's recurrent state; all zero at the start of a sequence. */
@@ -82,10 +80,25 @@ export function deltaRule(p: Program, o: DeltaRule): void {
     Op.deltaRule,
     valueHeads * Math.ceil(panels / per),
     [
-      ...[o.q, o.k, o.v, o.g, o.beta, o.state, o.out, tokens, keyHeads, valueHeads, keyDim, valueDim],
-      ...[o.qStride ?? keyHeads * keyDim, o.kStride ?? keyHeads * keyDim],
-      ...[o.vStride ?? valueHeads * valueDim, o.outStride ?? valueHeads * valueDim],
-      ...[tiled ? 1 : 0, per, chunked ? 1 : 0],
+      o.q,
+      o.k,
+      o.v,
+      o.g,
+      o.beta,
+      o.state,
+      o.out,
+      tokens,
+      keyHeads,
+      valueHeads,
+      keyDim,
+      valueDim,
+      o.qStride ?? keyHeads * keyDim,
+      o.kStride ?? keyHeads * keyDim,
+      o.vStride ?? valueHeads * valueDim,
+      o.outStride ?? valueHeads * valueDim,
+      tiled ? 1 : 0,
+      per,
+      chunked ? 1 : 0,
     ],
     [scale, eps],
   );

@@ -61,7 +61,17 @@ export function sigmoidGate(p: Program, o: SigmoidGate): void {
   const gateGroupStride = o.gateGroupStride ?? (broadcast ? 1 : cols);
   const per = rowsPerPiece(rows, width, WITH_EXP);
   p.emit(Op.sigmoidGate, Math.ceil(rows / per), [
-    ...[x, gate, y, rows, groups, cols, o.xStride ?? width],
-    ...[o.gateStride ?? groups * gateGroupStride, gateGroupStride, o.yStride ?? width, broadcast ? 1 : 0, per],
+    x,
+    gate,
+    y,
+    rows,
+    groups,
+    cols,
+    o.xStride ?? width,
+    o.gateStride ?? groups * gateGroupStride,
+    gateGroupStride,
+    o.yStride ?? width,
+    broadcast ? 1 : 0,
+    per,
   ]);
 }

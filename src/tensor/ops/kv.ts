@@ -36,7 +36,16 @@ export function storeKV(p: Program, o: StoreKV): void {
   // Neighbouring tokens share cache lines of the key region: whole groups of eight positions a piece.
   const per = Math.max(8, rowsPerPiece(tokens, heads * headDim, 1 << 14) & ~7);
   p.emit(Op.storeKV, Math.ceil(tokens / per), [
-    ...[src, dst, type === 'f16' ? 1 : 0, tokens, heads, headDim, o.srcStride ?? heads * headDim, position],
-    ...[roundUp8(capacity), part === 'keys' ? 1 : 0, per],
+    src,
+    dst,
+    type === 'f16' ? 1 : 0,
+    tokens,
+    heads,
+    headDim,
+    o.srcStride ?? heads * headDim,
+    position,
+    roundUp8(capacity),
+    part === 'keys' ? 1 : 0,
+    per,
   ]);
 }

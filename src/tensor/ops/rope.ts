@@ -32,7 +32,19 @@ export function rope(p: Program, o: Rope): void {
   const yTokenStride = o.yTokenStride ?? (y === x ? tokenStride : heads * yHeadStride);
   const per = rowsPerPiece(tokens, heads * headDim, 1 << 14);
   p.emit(Op.rope, Math.ceil(tokens / per), [
-    ...[x, y, cos, sin, tokens, heads, headDim, rotaryDim, tokenStride, headStride, yTokenStride, yHeadStride],
-    ...[interleaved ? 1 : 0, per],
+    x,
+    y,
+    cos,
+    sin,
+    tokens,
+    heads,
+    headDim,
+    rotaryDim,
+    tokenStride,
+    headStride,
+    yTokenStride,
+    yHeadStride,
+    interleaved ? 1 : 0,
+    per,
   ]);
 }
