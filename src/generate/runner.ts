@@ -186,28 +186,55 @@ export class Runner implements Ops<Tensor> {
 
   attention(q: Tensor, k: Tensor, v: Tensor, cache: KVCache, shape: AttentionShape): Tensor {
     const { program } = this.arena;
+    const { position } = this;
     const { heads, kvHeads, headDim, scale } = shape;
     const { type, capacity } = this.sequence;
     const place = this.sequence.at(cache);
-    const values = place.pointer + place.bytes / 2;
-    const at = { type, tokens: q.rows, headDim, position: this.position, capacity };
-    storeKV(program, { ...at, src: k.pointer, srcStride: k.stride, dst: place.pointer, part: 'keys', heads: kvHeads });
-    storeKV(program, { ...at, src: v.pointer, srcStride: v.stride, dst: values, part: 'values', heads: kvHeads });
+    const keys = place.pointer;
+    const values = keys + place.bytes / 2;
+    const tokens = q.rows;
+    // Written out three times: spreading a shared object costs more than everything else here.
+    storeKV(program, {
+      src: k.pointer,
+      dst: keys,
+      part: 'keys',
+      type,
+      tokens,
+      heads: kvHeads,
+      headDim,
+      srcStride: k.stride,
+      position,
+      capacity,
+    });
+    storeKV(program, {
+      src: v.pointer,
+      dst: values,
+      part: 'values',
+      type,
+      tokens,
+      heads: kvHeads,
+      headDim,
+      srcStride: v.stride,
+      position,
+      capacity,
+    });
     const out = this.tensor(heads * headDim);
     attention(program, {
-      ...{
-        ...at,
-        q: q.pointer,
-        qStride: q.stride,
-        keys: place.pointer,
-        values,
-        out: out.pointer,
-        heads,
-        kvHeads,
-        scale,
-      },
+      q: q.pointer,
+      keys,
+      values,
+      out: out.pointer,
       work: this.arena.alloc(attentionWorkBytes(heads, headDim, capacity)),
-      qScale: shape.queryScale ? this.queryScales(q.rows, shape.queryScale) : 0,
+      type,
+      tokens,
+      position,
+      heads,
+      kvHeads,
+      headDim,
+      qStride: q.stride,
+      scale,
+      capacity,
+      qScale: shape.queryScale ? this.queryScales(tokens, shape.queryScale) : 0,
     });
     return out;
   }
