@@ -1,12 +1,14 @@
 /**
  * One token × a panel of 16 rows of q4_0.
  *
- * Relaxed: for 32 products a load, three operations that separate the nibbles, two 8-bit dot products and two 16-bit
- * additions. The sums start at −8·Σx, which makes Σ(q−8)x of them; that fits 16 bits however the steps between wrap.
- * Registers: 4 sums, 4 float accumulators, 2 of x, mask, 3 temporaries: 14.
+ * Relaxed: the block's 32 values of x stay in registers, four columns a vector, while four groups of four rows pass.
+ * For 32 products a load, three operations that separate the nibbles, two 8-bit dot products and two 16-bit additions;
+ * for four rows 16 more to scale: about 240 instructions for the 288 bytes of a block. The sums start at −8·Σx, which
+ * makes Σ(q−8)x of them; that fits 16 bits however the steps between wrap. Registers: 8 of x, the start, the unit, the
+ * sums, weights, mask, 2 temporaries: 15. Float sums live in memory for the reason given in matmul-tile8.ts.
  *
- * Plain: nibbles widened to 16 bits, two rows × four columns at a time as in q8_0. Registers: 8 sums, 4 float
- * accumulators, 2 of x, 2 temporaries: 16.
+ * Plain: nibbles widened to 16 bits, two rows × four columns at a time, eight rows a pass. For 8 products half a
+ * widening, a 16-bit dot product and an addition. Registers: 4 sums, 2 of x, 4 temporaries: 10.
  */
 import { Q4_0_BLOCK, X16_BLOCK, X8_BLOCK, X_SCALE, X_SUM } from '../src/tensor/ops/layout-constants';
 import { dot16, highNibbles, joinRows, lane0, lane1, lane2, lane3, lowNibbles, nibbles8 } from './matmul-dot';

@@ -1,7 +1,7 @@
 /**
  * One token × a panel of 16 rows of q4_k: y += d·scale·Σqx·s − dmin·minimum·Σx·s for each sub-block of 32.
- * The minima of a super-block are summed first, on their own (4 sums, 4 float accumulators); then the sub-blocks run
- * as in q4_0. Integer sums are at most 15·127·16 = 30480 a 16-bit half. Registers as in q4_0.
+ * The minima of a super-block are summed first, on their own (20 instructions for 16 rows of a sub-block); then the
+ * sub-blocks run as in q4_0, with the same registers. Integer sums are at most 15·127·16 = 30480 a 16-bit half.
  */
 import {
   Q4_K_BLOCK, X16_BLOCK, X8_BLOCK, X_OFFSET, X_SCALE,

@@ -1,10 +1,10 @@
 /**
  * y[t, r] (+)= Σ_c weights[r, c] · x[t, c] + bias[r]. A piece is a range of 16-row panels × a range of tokens, or of
- * one expert's tokens. One to three tokens run the decoding kernels, which read each panel from start to end with
+ * one expert's tokens. One to a few tokens run the decoding kernels, which read each panel from start to end with
  * one accumulator lane a row. More tokens expand a panel into scratch once, where it stays in the first-level cache,
- * and run 4 rows × 4 tokens register tiles over it.
+ * and all tokens pass over it.
  */
-import { Held, Matmul, PANEL, X16_BLOCK, X8_BLOCK } from '../src/tensor/ops/layout-constants';
+import { Held, Matmul, PANEL } from '../src/tensor/ops/layout-constants';
 import { decodeQ4K } from './matmul-decode-q4_k';
 import { decodeQ4_0 } from './matmul-decode-q4_0';
 import { decodeQ6K } from './matmul-decode-q6_k';
@@ -15,8 +15,10 @@ import { addBias, addRows, startRows } from './matmul-rows';
 import { panelTiles } from './matmul-tile';
 import { int, ptr } from './record';
 
-/** Up to this many tokens, a panel is decoded again for each: it is still in cache. */
-const DECODE_TOKENS: i32 = 3;
+/** Up to this many tokens, a panel is decoded again for each while it is in cache: cheaper than expanding it. */
+function decodeTokens(type: i32): i32 {
+  return type == Held.q8_0 ? 4 : 2;
+}
 
 export function matmul(op: usize, piece: i32, scratch: usize): void {
   const type = int(op, Matmul.type);
@@ -57,7 +59,7 @@ export function matmul(op: usize, piece: i32, scratch: usize): void {
 
     const w = weights + <usize>panel * bytes;
     if (float) floatPanel(type, w, x, y, yStride, tokens, count, cols, scratch);
-    else if (tokens <= DECODE_TOKENS) decode(type, w, x, xStride, y, yStride, tokens, count, cols, scratch);
+    else if (tokens <= decodeTokens(type)) decode(type, w, x, xStride, y, yStride, tokens, count, cols, scratch);
     else panelTiles(type, w, x, xStride, y, yStride, tokens, count, cols, scratch);
   }
 }
