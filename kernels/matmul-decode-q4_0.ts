@@ -4,8 +4,8 @@
  * Relaxed: the block's 32 values of x stay in registers, four columns a vector, while four groups of four rows pass.
  * For 32 products a load, three operations that separate the nibbles, two 8-bit dot products and two 16-bit additions;
  * for four rows 16 more to scale: about 240 instructions for the 288 bytes of a block. The sums start at −8·Σx, which
- * makes Σ(q−8)x of them; that fits 16 bits however the steps between wrap. Registers: 8 of x, the start, the unit, the
- * sums, weights, mask, 2 temporaries: 15. Float sums live in memory for the reason given in matmul-tile8.ts.
+ * makes Σ(q−8)x of them; that fits 16 bits however the steps between wrap. Registers: 8 of x, the start, the sums,
+ * weights, mask, 3 temporaries: 15. Float sums live in memory for the reason given in matmul-tile8.ts.
  *
  * Plain: nibbles widened to 16 bits, two rows × four columns at a time, eight rows a pass. For 8 products half a
  * widening, a 16-bit dot product and an addition. Registers: 4 sums, 2 of x, 4 temporaries: 10.
@@ -15,7 +15,7 @@ import { dot16, highNibbles, joinRows, lane0, lane1, lane2, lane3, lowNibbles, n
 import { loadHalf } from './matmul-half';
 import { madd } from './simd';
 
-/** Writes 16 sums to `out`. */
+/** Writes 16 sums to `out`, which has 64 more bytes for the kernel's own use. */
 export function decodeQ4_0(w: usize, x: usize, blocks: i32, out: usize): void {
   if (ASC_FEATURE_RELAXED_SIMD) bytes(w, x, blocks, out);
   else words(w, x, blocks, out);
@@ -37,10 +37,14 @@ function bytes(w: usize, x: usize, blocks: i32, out: usize): void {
     const x7 = lane3(high);
     const start = lane3(head);
     const unit = lane0(head);
-    fourRows(w, w + 32, x0, x1, x2, x3, x4, x5, x6, x7, start, unit, out);
-    fourRows(w + 8, w + 48, x0, x1, x2, x3, x4, x5, x6, x7, start, unit, out + 16);
-    fourRows(w + 16, w + 64, x0, x1, x2, x3, x4, x5, x6, x7, start, unit, out + 32);
-    fourRows(w + 24, w + 80, x0, x1, x2, x3, x4, x5, x6, x7, start, unit, out + 48);
+    v128.store(out, f32x4.mul(loadHalf(w), unit), 64);
+    v128.store(out, f32x4.mul(loadHalf(w + 8), unit), 80);
+    v128.store(out, f32x4.mul(loadHalf(w + 16), unit), 96);
+    v128.store(out, f32x4.mul(loadHalf(w + 24), unit), 112);
+    fourRows(w + 32, x0, x1, x2, x3, x4, x5, x6, x7, start, out);
+    fourRows(w + 48, x0, x1, x2, x3, x4, x5, x6, x7, start, out + 16);
+    fourRows(w + 64, x0, x1, x2, x3, x4, x5, x6, x7, start, out + 32);
+    fourRows(w + 80, x0, x1, x2, x3, x4, x5, x6, x7, start, out + 48);
     x += X8_BLOCK;
     w += Q4_0_BLOCK;
   }
@@ -49,13 +53,13 @@ function bytes(w: usize, x: usize, blocks: i32, out: usize): void {
 // @ts-ignore: decorator
 @inline
 function fourRows(
-  scales: usize, q: usize,
+  q: usize,
   x0: v128, x1: v128, x2: v128, x3: v128, x4: v128, x5: v128, x6: v128, x7: v128,
-  start: v128, unit: v128, out: usize,
+  start: v128, out: usize,
 ): void {
   const a = nibbles8(q, x0, x1, x2, x3, x4, x5, x6, x7, start);
   const sums = f32x4.convert_i32x4_s(i32x4.extadd_pairwise_i16x8_s(a));
-  v128.store(out, madd(sums, f32x4.mul(loadHalf(scales), unit), v128.load(out)));
+  v128.store(out, madd(sums, v128.load(out, 64), v128.load(out)));
 }
 
 function words(w: usize, x: usize, blocks: i32, out: usize): void {

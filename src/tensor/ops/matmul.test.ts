@@ -209,4 +209,22 @@ describe.each(BUILDS)('matmul, %s SIMD', (simd) => {
     }
     expect(bench.floats(y + 4 * 9 * rows, 3 * rows).every((v) => v === 0)).toBe(true);
   });
+
+  it('reaches the upper half of the address space', () => {
+    const [rows, cols] = [20, 256];
+    for (const type of TYPES) {
+      const bench = new KernelBench(simd, 2 ** 31 + (16 << 20));
+      bench.alloc(2 ** 31);
+      const { file, values: w } = encode(type, randomValues(rows * cols, 1));
+      const weights = hold(bench, type, file, rows, cols);
+      const { pointer, values } = activations(bench, simd, type, randomValues(9 * cols, 2), cols);
+      for (const tokens of [1, 9]) {
+        const y = bench.alloc(4 * tokens * rows);
+        matmul(bench.program, { type, weights, x: pointer, y, tokens, rows, cols });
+        bench.run();
+        const expected = reference.matmul(w, values, undefined, tokens, rows, cols);
+        expectClose(bench.floats(y, tokens * rows), w, values, expected, cols);
+      }
+    }
+  });
 });
