@@ -1,0 +1,69 @@
+/** Medians, their spread and the ratio between two engines. */
+import { formatTable } from './table.js';
+
+export interface Spread {
+  median: number;
+  min: number;
+  max: number;
+}
+
+export interface Result {
+  backend: string;
+  model: string;
+  type: string;
+  case: string;
+  ours: number;
+  theirs: number;
+  /** Above 1: Kaiwen is better. */
+  ratio: number;
+  unit: string;
+}
+
+export class Report {
+  readonly results: Result[] = [];
+  private readonly rows = new Map<string, string[][]>();
+
+  /** Returns what adds a case of this backend and model; `better` says which values are. */
+  for(backend: string, model: string, type: string) {
+    const rows: string[][] = [];
+    this.rows.set([backend, model, type].join(), rows);
+    return (name: string, ours: Spread, theirs: Spread, unit: string, better: 'more' | 'less'): void => {
+      const ratio = better === 'more' ? ours.median / theirs.median : theirs.median / ours.median;
+      this.results.push({ backend, model, type, case: name, ours: ours.median, theirs: theirs.median, ratio, unit });
+      rows.push([
+        name,
+        unit,
+        number(ours.median),
+        limits(ours),
+        number(theirs.median),
+        limits(theirs),
+        ratio.toFixed(2),
+      ]);
+    };
+  }
+
+  table(backend: string, model: string, type: string): string {
+    const header = [backend, 'unit', 'Kaiwen', 'min to max', 'llama.cpp', 'min to max', 'ratio'];
+    return formatTable(header, this.rows.get([backend, model, type].join()) ?? [], 2);
+  }
+}
+
+export function spread(values: readonly number[]): Spread {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const median = sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+  return { median, min: sorted[0], max: sorted[sorted.length - 1] };
+}
+
+/** The same spread in another unit. */
+export function range({ median, min, max }: Spread, change: (value: number) => number): Spread {
+  return { median: change(median), min: change(min), max: change(max) };
+}
+
+function limits({ min, max }: Spread): string {
+  return min === max ? '' : `${number(min)} to ${number(max)}`;
+}
+
+function number(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
+}
