@@ -210,6 +210,24 @@ describe.each(BUILDS)('matmul, %s SIMD', (simd) => {
     expect(bench.floats(y + 4 * 9 * rows, 3 * rows).every((v) => v === 0)).toBe(true);
   });
 
+  it.each(TYPES)('%s covers every row and token when a product splits into pieces', (type) => {
+    for (const [rows, cols, tokens] of [
+      [1603, 512, 1],
+      [1603, 512, 5],
+      [33, 256, 1030],
+    ]) {
+      const bench = new KernelBench(simd, 32 << 20);
+      const { file, values: w } = encode(type, randomValues(rows * cols, 1));
+      const weights = hold(bench, type, file, rows, cols);
+      const { pointer, values } = activations(bench, simd, type, randomValues(tokens * cols, 2), cols);
+      const y = bench.alloc(4 * tokens * rows);
+      matmul(bench.program, { type, weights, x: pointer, y, tokens, rows, cols });
+      bench.run();
+      const expected = reference.matmul(w, values, undefined, tokens, rows, cols);
+      expectClose(bench.floats(y, tokens * rows), w, values, expected, cols);
+    }
+  });
+
   it('reaches the upper half of the address space', () => {
     const [rows, cols] = [20, 256];
     for (const type of TYPES) {
