@@ -68,6 +68,17 @@ export async function convert(input: string, output: string, options: ConvertOpt
   return { format, type, bytes, tensors: counts, notices: checkpoint.notices };
 }
 
+/** Whether a folder holds a model and nothing that a project or a home would. */
+function isModelFolder(names: readonly string[]): boolean {
+  const parts =
+    /^(?:[^/]*\.(?:safetensors|safetensors\.index\.json|tiktoken|jinja|txt|md)|[a-z_]*config\.json|(?:tokenizer|vocab|special_tokens_map|added_tokens|chat_template)\.json|(?:LICEN[CS]E|NOTICE).*|\.git(?:attributes|ignore))$/;
+  return (
+    names.includes('config.json') &&
+    names.some((name) => name.endsWith('.safetensors')) &&
+    names.every((name) => parts.test(name))
+  );
+}
+
 /** Refuses to write over the input, and to replace a folder that is no model. */
 async function checkPaths(
   checkpoint: Checkpoint,
@@ -90,7 +101,7 @@ async function checkPaths(
   if (!target) return;
   const names = target.isDirectory() ? await readdir(output) : [];
   const replaceable = target.isDirectory()
-    ? format === 'safetensors' && (names.length === 0 || names.includes('config.json'))
+    ? format === 'safetensors' && (names.length === 0 || isModelFolder(names))
     : format === 'gguf';
   if (!replaceable) {
     throw new KaiwenError('bad_input', `${output} is no model that could be replaced.`, {

@@ -23,23 +23,33 @@ export async function replaceTarget(
   write: (temporary: string) => Promise<void>,
 ): Promise<void> {
   const path = resolve(target);
-  await checkTarget(path, force);
+  await checkTarget(target, force);
   await checkSpace(path, bytes);
   const temporary = `${path}.${process.pid}.tmp`;
   try {
     await rm(temporary, { recursive: true, force: true });
     await write(temporary);
-    // A rename replaces a file in one step, but never a folder that has something in it.
-    if (force && (await stat(path).catch(() => undefined))?.isDirectory()) await rm(path, { recursive: true });
-    await rename(temporary, path);
+    await putInPlace(temporary, path);
   } catch (error) {
     await rm(temporary, { recursive: true, force: true }).catch(() => {});
     throw ioError(error, target);
   }
 }
 
+/** A rename replaces a file in one step, but never a folder that has something in it: that one steps aside first. */
+async function putInPlace(temporary: string, path: string): Promise<void> {
+  const [fresh, there] = [await stat(temporary), await stat(path).catch(() => undefined)];
+  if (!fresh.isDirectory() || !there?.isDirectory()) return rename(temporary, path);
+  const aside = `${path}.${process.pid}.old`;
+  await rename(path, aside);
+  await rename(temporary, path);
+  await rm(aside, { recursive: true });
+}
+
 /** Throws if the target may not be written: it exists and `force` is not set, or its folder does not exist. */
 export async function checkTarget(target: string, force: boolean): Promise<void> {
+  // An empty name would resolve to the current folder.
+  if (target === '') throw new KaiwenError('usage', 'The output has no name.', { remedy: 'Give a path to write to.' });
   const path = resolve(target);
   const parent = await stat(dirname(path)).catch(() => undefined);
   if (!parent?.isDirectory()) {
