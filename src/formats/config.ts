@@ -8,6 +8,7 @@
  */
 import { KaiwenError } from '../errors.js';
 import type { Json, JsonObject } from './checkpoint.js';
+import { parseJson } from './json.js';
 import { label } from './label.js';
 
 /** More layers than any model has; a hostile file must not make us list billions of layer types. */
@@ -85,7 +86,9 @@ function nameHybrid(config: JsonObject, file: string): void {
   const layers = config.num_hidden_layers;
   if (config.layer_types || typeof layers !== 'number') return;
   if (!(layers >= 0 && layers <= LAYER_LIMIT)) {
-    throw new KaiwenError('bad_file', `${file}: num_hidden_layers is ${layers}.`);
+    throw new KaiwenError('bad_file', `${file}: num_hidden_layers is ${layers}.`, {
+      remedy: 'Download the file again.',
+    });
   }
   const interval = typeof config.full_attention_interval === 'number' ? config.full_attention_interval : 4;
   config.layer_types = Array.from({ length: layers }, (_, i) =>
@@ -101,10 +104,12 @@ export function isObject(value: Json | undefined): value is JsonObject {
 export function parseObject(text: string, file: string): JsonObject {
   let value: Json;
   try {
-    value = JSON.parse(text) as Json;
+    value = parseJson(text) as Json;
   } catch (error) {
     throw new KaiwenError('bad_file', `${file}: no valid JSON.`, { remedy: 'Download the file again.', cause: error });
   }
-  if (!isObject(value)) throw new KaiwenError('bad_file', `${file}: not a JSON object.`);
+  if (!isObject(value)) {
+    throw new KaiwenError('bad_file', `${file}: not a JSON object.`, { remedy: 'Download the file again.' });
+  }
   return value;
 }

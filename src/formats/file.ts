@@ -2,7 +2,7 @@
  * Files, read at any position. One of the few modules that know Node: everything above sees bytes.
  * Reads go straight into the caller's memory, shared or not, in pieces that one system call can carry.
  */
-import { closeSync, existsSync, fstatSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync, type Stats, statSync } from 'node:fs';
 import { KaiwenError } from '../errors.js';
 
 /** One read call carries at most 2 GiB - 1; a round number below it keeps pieces page-aligned. */
@@ -17,13 +17,10 @@ export class RandomAccessFile {
   /** Throws 'not_found' if the file is not there, 'io' if it cannot be read or is no regular file. */
   constructor(path: string) {
     this.path = path;
+    // Before it is opened: opening a pipe waits for a writer.
+    const { size } = attempt(path, () => regular(path, statSync(path)));
     this.#descriptor = attempt(path, () => openSync(path, 'r'));
-    const stat = fstatSync(this.#descriptor);
-    if (!stat.isFile()) {
-      this.close();
-      throw new KaiwenError('bad_input', `${path}: not a regular file.`);
-    }
-    this.size = stat.size;
+    this.size = size;
   }
 
   /** Fills `into` from byte `position`. Throws 'bad_file' if the file ends before. */
@@ -44,6 +41,11 @@ export class RandomAccessFile {
   }
 }
 
+function regular(path: string, stat: Stats): Stats {
+  if (stat.isFile()) return stat;
+  throw new KaiwenError('bad_input', `${path}: not a regular file.`, { remedy: 'Give the path of a file.' });
+}
+
 /** The error for a file that ends before the bytes it promises. */
 export function truncated(path: string, needed: number, size: number): KaiwenError {
   return new KaiwenError('bad_file', `${path}: truncated, ${needed} bytes needed and ${size} there.`, {
@@ -51,14 +53,17 @@ export function truncated(path: string, needed: number, size: number): KaiwenErr
   });
 }
 
-/** Bytes a text file beside the weights may have: a tokenizer.json has some tens of megabytes. */
-const TEXT_LIMIT = 256 * 2 ** 20;
+/** Bytes a text file beside the weights may have: the index of the largest models has some megabytes. */
+const TEXT_LIMIT = 64 * 2 ** 20;
 
-/** The text of a file, or undefined if there is none. Throws 'bad_file' beyond 256 MiB. */
+/** The text of a file, or undefined if there is none. Throws 'bad_file' beyond 64 MiB. */
 export function readText(path: string): string | undefined {
   if (!existsSync(path)) return undefined;
   return attempt(path, () => {
-    if (statSync(path).size > TEXT_LIMIT) throw new KaiwenError('bad_file', `${path}: larger than 256 MiB.`);
+    const { size } = regular(path, statSync(path));
+    if (size > TEXT_LIMIT) {
+      throw new KaiwenError('bad_file', `${path}: larger than 64 MiB.`, { remedy: 'Download the file again.' });
+    }
     return readFileSync(path, 'utf8');
   });
 }
@@ -87,6 +92,9 @@ function attempt<T>(path: string, action: () => T): T {
     if (code === 'ENOENT' || code === 'ENOTDIR') {
       throw new KaiwenError('not_found', `${path}: no such file.`, { remedy: 'Check the path.', cause: error });
     }
-    throw new KaiwenError('io', `${path}: cannot be read (${code ?? message}).`, { cause: error });
+    throw new KaiwenError('io', `${path}: cannot be read (${code ?? message}).`, {
+      remedy: 'Check what it is and its permissions.',
+      cause: error,
+    });
   }
 }

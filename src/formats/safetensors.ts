@@ -6,6 +6,7 @@
  */
 import { KaiwenError } from '../errors.js';
 import { RandomAccessFile, truncated } from './file.js';
+import { parseJson } from './json.js';
 import { label } from './label.js';
 import { HALF } from './quant/half.js';
 
@@ -51,9 +52,10 @@ export function parseSafetensors(file: RandomAccessFile): SafetensorsHeader {
 
   let header: unknown;
   try {
-    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(json));
+    header = parseJson(new TextDecoder('utf-8', { fatal: true }).decode(json));
   } catch (error) {
     throw new KaiwenError('bad_file', `${file.path}: not a safetensors file (its header is no JSON text).`, {
+      remedy: 'Download or write the file again.',
       cause: error,
     });
   }
@@ -70,8 +72,11 @@ export function parseSafetensors(file: RandomAccessFile): SafetensorsHeader {
     const which = `tensor '${label(name)}'`;
     if (!isRecord(value)) throw bad(`${which} is no object`);
     const { dtype, shape, data_offsets: offsets } = value;
-    if (typeof dtype !== 'string' || !Object.hasOwn(ELEMENT_BYTES, dtype)) {
-      throw new KaiwenError('unsupported', `${file.path}: ${which} has the unknown type ${label(dtype)}.`);
+    if (typeof dtype !== 'string') throw bad(`${which} has no dtype`);
+    if (!Object.hasOwn(ELEMENT_BYTES, dtype)) {
+      throw new KaiwenError('unsupported', `${file.path}: ${which} has the unknown type ${label(dtype)}.`, {
+        remedy: 'Use a checkpoint in F32, F16 or BF16.',
+      });
     }
     if (!isCounts(shape)) throw bad(`${which} has a shape that is no list of sizes`);
     if (!isCounts(offsets) || offsets.length !== 2 || offsets[1]! < offsets[0]!) {

@@ -234,15 +234,22 @@ describe('a bad template', () => {
       'bad_input',
       /template of the model .*Roles must alternate/,
     ],
-    ['calls what is not there', '{{ nothing() }}', 'bad_input', /template of the model/],
-    ['loops', `{% set r = range(1000) %}${nested}`, 'bad_input', /steps/],
+    ['calls what is not there', '{{ nothing() }}', 'bad_file', /template of the model/],
+    ['loops', `{% set r = range(1000) %}${nested}`, 'bad_file', /steps/],
     [
       'asks for a long range',
       '{% for i in range(10 ** 9) %}{% endfor %}{{ range(1000000000) }}',
-      'bad_input',
+      'bad_file',
       /template/,
     ],
-    ['calls itself', '{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}', 'bad_input', /template/],
+    ['calls itself', '{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}', 'bad_file', /template/],
+    ['ends within a block', '{% if a %}', 'bad_file', /ends within a block/],
+    [
+      'doubles a value',
+      '{% set n = namespace(a="xx") %}{% for i in range(64) %}{% set n.a = n.a + n.a %}{% endfor %}',
+      'bad_file',
+      /too long a value/,
+    ],
   ])('that %s is an error that names the model', (_, source, code, message) => {
     const render = () => renderChat(source, messages, { tokenizer });
     expect(render).toThrow(expect.objectContaining({ code }));

@@ -8,7 +8,7 @@
  * same stand-ins, so its string operations work as they would without.
  */
 import { KaiwenError } from '../errors.js';
-import { type Program, parseTemplate, runTemplate } from './jinja.js';
+import { type Program, parseTemplate, runTemplate, TemplateRefusal } from './jinja.js';
 import { mapOperands } from './template-literals.js';
 import type { Tokenizer } from './tokenizer.js';
 
@@ -38,6 +38,8 @@ export const CHATML =
 /** What a template may take; Qwen3's takes some 100 a message. */
 const STEPS = 100_000;
 const STEPS_PER_MESSAGE = 2_000;
+
+const REPAIR = 'Correct or remove chat_template; without one, ChatML is used.';
 
 const ROLES = ['system', 'user', 'assistant', 'tool'];
 
@@ -142,7 +144,7 @@ export class ChatTemplate {
       return parseTemplate(this.#source);
     } catch (cause) {
       throw new KaiwenError('bad_file', `The chat template of ${this.#name} does not parse: ${reason(cause)}.`, {
-        remedy: 'Correct or remove chat_template; without one, ChatML is used.',
+        remedy: REPAIR,
         cause,
       });
     }
@@ -152,14 +154,17 @@ export class ChatTemplate {
     try {
       return runTemplate(program, variables, STEPS + STEPS_PER_MESSAGE * messages);
     } catch (cause) {
-      throw new KaiwenError(
-        'bad_input',
-        `The chat template of ${this.#name} refuses this conversation: ${reason(cause)}.`,
-        {
-          remedy: 'Change the order or roles of the messages as it asks.',
-          cause,
-        },
-      );
+      if (cause instanceof TemplateRefusal) {
+        throw new KaiwenError(
+          'bad_input',
+          `The chat template of ${this.#name} refuses this conversation: ${reason(cause)}.`,
+          { remedy: 'Change the order or roles of the messages as it asks.', cause },
+        );
+      }
+      throw new KaiwenError('bad_file', `The chat template of ${this.#name} fails: ${reason(cause)}.`, {
+        remedy: REPAIR,
+        cause,
+      });
     }
   }
 }
@@ -182,5 +187,8 @@ function replaceAll(text: string, table: ReadonlyMap<string, string>): string {
 const escapeRegExp = (text: string) => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
 
 function reason(error: unknown): string {
+  // The template's text ran out under the parser, or its nesting exhausted the stack.
+  if (error instanceof TypeError) return 'it ends within a block or expression, or uses what is not there';
+  if (error instanceof RangeError) return 'it nests too deeply or writes too much';
   return (error instanceof Error ? error.message : String(error)).split('\n')[0].replace(/\.$/, '');
 }

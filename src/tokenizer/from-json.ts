@@ -1,4 +1,5 @@
 /** tokenizer.json, Hugging Face's definition of a tokenizer, with the few fields of tokenizer_config.json that matter. */
+import { parseJson } from '../formats/json.js';
 import type { AddedToken } from './added.js';
 import { badFile, buildByteIds, buildMerges, buildVocabulary, endTokens, unsupported } from './build.js';
 import type { TokenizerDefinition } from './byte-level.js';
@@ -52,7 +53,7 @@ export function definitionFromJson(text: string, file: string, config: Fields): 
 function parseObject(text: string, file: string): Fields {
   let root: unknown;
   try {
-    root = JSON.parse(text);
+    root = parseJson(text);
   } catch (cause) {
     throw badFile(file, `is not JSON (${(cause as Error).message.slice(0, 80)})`);
   }

@@ -6,6 +6,7 @@
  * A token that training made arises from one pair only, found by merging its bytes with the tokens of lower rank; a
  * token for which that leaves more than two parts may arise from any two, and a piece equal to it is not merged at all.
  */
+import { KaiwenError } from '../errors.js';
 import { toAlphabet } from './alphabet.js';
 import { badFile, buildVocabulary, endTokens, MAX_IDS } from './build.js';
 import type { TokenizerDefinition } from './byte-level.js';
@@ -13,6 +14,8 @@ import { plainAdded } from './from-gguf.js';
 import { MergeTable } from './merges.js';
 import { PATTERNS } from './pretokenize.js';
 
+/** Twice the longest token of the real file; the time to derive merges grows with its square. */
+const TOKEN_BYTES_LIMIT = 256;
 const EXTRAS = 205;
 const CONTROL = [
   '<|endoftext|>',
@@ -73,8 +76,10 @@ function readRanks(text: string, file: string): Uint8Array[] {
 function decodeBase64(text: string, file: string, line: number): Uint8Array {
   try {
     const binary = atob(text);
+    if (binary.length > TOKEN_BYTES_LIMIT) throw badFile(file, `line ${line} has a token of ${binary.length} bytes`);
     if (binary.length > 0) return Uint8Array.from(binary, (char) => char.charCodeAt(0));
-  } catch {
+  } catch (error) {
+    if (error instanceof KaiwenError) throw error;
     // Falls through to the message below.
   }
   throw badFile(file, `line ${line} is not base64`);

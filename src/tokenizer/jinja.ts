@@ -22,7 +22,11 @@ const { Environment, Interpreter, parse, tokenize } = library as unknown as {
 };
 
 const MAX_RANGE = 100_000;
-const MAX_CHARS = 256 * 2 ** 20;
+const MAX_CHARS = 64 * 2 ** 20;
+const MAX_ITEMS = 1_000_000;
+
+/** The template itself refused: it called `raise_exception`. */
+export class TemplateRefusal extends Error {}
 
 /** Throws the library's error on bad syntax. Blocks eat the newline after them and the indentation before, as chat templates expect. */
 export function parseTemplate(source: string): Program {
@@ -51,7 +55,12 @@ class BoundedInterpreter extends Interpreter {
     // A loop over nothing takes its steps too.
     if (type === 'For' && body?.length === 0) body.push({ type: 'Comment' });
     if (--this.#left < 0) throw new Error('it takes too many steps');
-    return super.evaluate(statement, environment);
+    const result = super.evaluate(statement, environment);
+    const { value } = (result ?? {}) as { value?: unknown };
+    const long =
+      typeof value === 'string' ? value.length > MAX_CHARS : Array.isArray(value) && value.length > MAX_ITEMS;
+    if (long) throw new Error('it makes too long a value');
+    return result;
   }
 }
 
@@ -63,7 +72,7 @@ const globals = {
   False: false,
   None: null,
   raise_exception(message: unknown) {
-    throw new Error(String(message));
+    throw new TemplateRefusal(String(message));
   },
   range(...bounds: unknown[]) {
     // Keyword arguments come last, as a map.

@@ -5,6 +5,8 @@
  */
 import { KaiwenError } from '../errors.js';
 
+/** Unbounded repetitions in one alternative: each multiplies the steps of a failing match by the text's length. */
+const MAX_REPETITIONS = 2;
 const WHITE = '\\p{White_Space}';
 
 /**
@@ -19,6 +21,7 @@ export function translateRegex(source: string): RegExp {
   };
   let out = '';
   let inClass = false;
+  let repetitions = 0;
   const folds: boolean[] = [];
   const folding = (): boolean => folds.includes(true);
   for (let i = 0; i < source.length; i++) {
@@ -52,10 +55,17 @@ export function translateRegex(source: string): RegExp {
       i += opening.length - 1;
     } else if (char === ')') {
       folds.pop();
+      // A repeated group, or many repetitions in a row, can take more steps than there is time.
+      if (/^(?:[+*]|\{\d*,)/.test(source.slice(i + 1, i + 8))) refuse('a repeated group');
+      out += char;
+    } else if (char === '|') {
+      if (folds.length === 0) repetitions = 0;
       out += char;
     } else if ('.^$'.includes(char)) refuse(char);
     else if ('+*?}'.includes(char) && source[i + 1] === '+') refuse('a possessive quantifier');
-    else if (folding() && /[A-Za-z]/.test(char)) out += `[${char.toLowerCase()}${char.toUpperCase()}]`;
+    else if (/^(?:[+*]|\{\d*,(?:\d\d+)?\})/.test(source.slice(i, i + 8)) && ++repetitions > MAX_REPETITIONS) {
+      refuse('so many repetitions in a row');
+    } else if (folding() && /[A-Za-z]/.test(char)) out += `[${char.toLowerCase()}${char.toUpperCase()}]`;
     else out += char;
   }
   try {
