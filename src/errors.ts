@@ -28,7 +28,7 @@ export class KaiwenError extends Error {
   }
 }
 
-/** One line for a terminal: the message, then the remedy where there is one. */
+/** One line for a terminal, whatever a file's names hold: the message, then the remedy where there is one. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const sentences = [error.message, error instanceof KaiwenError ? error.remedy : undefined];
@@ -36,5 +36,16 @@ export function describeError(error: unknown): string {
     .filter((sentence) => sentence)
     .map((sentence) => (/[.!?)]$/.test(sentence!) ? sentence : `${sentence}.`))
     .join(' ')
-    .replaceAll('\n', ' ');
+    .replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ');
+}
+
+/** Runs `action`; a KaiwenError from it that does not name `file` gets the name in front. */
+export function inFile<T>(file: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    if (!(error instanceof KaiwenError) || error.message.includes(file)) throw error;
+    const { code, message, remedy, cause = error } = error;
+    throw new KaiwenError(code, `${file}: ${message}`, { remedy, cause });
+  }
 }

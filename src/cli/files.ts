@@ -1,4 +1,5 @@
 /** Reading and writing a user's small files: whole or not at all, and failures as one line with a remedy. */
+import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { KaiwenError } from '../errors.js';
 import { checkTarget, OutputFile, replaceTarget } from '../formats/output.js';
@@ -7,16 +8,27 @@ import { checkTarget, OutputFile, replaceTarget } from '../formats/output.js';
 export async function readText(file: string, maxBytes: number): Promise<string> {
   try {
     const info = await stat(file);
-    if (info.size > maxBytes) {
-      throw new KaiwenError('bad_input', `${file} is larger than ${maxBytes >> 20} MiB.`, {
-        remedy: 'Give a part of it.',
-      });
+    if (info.size > maxBytes) throw tooLarge(file, maxBytes);
+    if (info.isFile()) return await readFile(file, 'utf8');
+    // A pipe or a device does not say beforehand how much it holds.
+    const parts: Buffer[] = [];
+    let bytes = 0;
+    for await (const part of createReadStream(file)) {
+      bytes += part.length;
+      if (bytes > maxBytes) throw tooLarge(file, maxBytes);
+      parts.push(part);
     }
-    return await readFile(file, 'utf8');
+    return Buffer.concat(parts).toString('utf8');
   } catch (cause) {
     if (cause instanceof KaiwenError) throw cause;
     throw readError(cause, file);
   }
+}
+
+function tooLarge(file: string, maxBytes: number): KaiwenError {
+  return new KaiwenError('bad_input', `${file} is larger than ${maxBytes >> 20} MiB.`, {
+    remedy: 'Give a part of it.',
+  });
 }
 
 /** Writes pieces one after the other to a file that appears complete or not at all; an older one is replaced. */

@@ -107,6 +107,7 @@ function planMemory(checkpoint: Checkpoint, context: number, warnings: string[])
   try {
     const source = new CheckpointWeights(checkpoint);
     const { blocks } = buildModel(checkpoint.config, source, source.enterLayer);
+    source.checkAllUsed();
     const weights = source.held.reduce((sum, { bytes }) => sum + bytes, 0);
     let cache = 0;
     let state = 0;

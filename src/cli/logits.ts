@@ -2,8 +2,10 @@
  * `kaiwen logits`: the logits of every position for given token ids, for comparing implementations.
  * The KV cache is float32 here unless told otherwise.
  */
+import { existsSync, realpathSync } from 'node:fs';
 import { Command } from 'commander';
 import { KaiwenError } from '../errors.js';
+import { openCheckpoint } from '../formats/open.js';
 import { encodeHeader } from '../formats/safetensors-writer.js';
 import { checkFileTarget, readText, writeWhole } from './files.js';
 import { addEngineOptions, type EngineFlags, engineFrom, loadEngine, wholeNumber } from './options.js';
@@ -40,6 +42,7 @@ Examples:
 async function logits(path: string, flags: Flags): Promise<void> {
   const ids = await readIds(flags);
   await checkFileTarget(flags.out);
+  checkNotModel(path, flags.out);
   await using engine = await loadEngine(path, engineFrom(flags));
   const { vocabSize, context } = engine.info;
   for (const id of ids) {
@@ -57,6 +60,14 @@ async function logits(path: string, flags: Flags): Promise<void> {
   const values = await engine.logits(ids, { chunk: flags.chunk });
   const header = encodeHeader([{ name: 'logits', dtype: 'f32', shape: [ids.length, vocabSize] }]);
   await writeWhole(flags.out, [header, new Uint8Array(values.buffer, values.byteOffset, values.byteLength)]);
+}
+
+/** The output replaces an older file, but never the model. */
+function checkNotModel(model: string, out: string): void {
+  using checkpoint = openCheckpoint(model);
+  const place = existsSync(out) ? realpathSync(out) : undefined;
+  if (![...checkpoint.tensors.values()].some(({ file }) => realpathSync(file) === place)) return;
+  throw new KaiwenError('bad_input', `${out} is the model that is read.`, { remedy: 'Choose another name.' });
 }
 
 async function readIds({ ids, idsFile }: Flags): Promise<number[]> {

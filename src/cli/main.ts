@@ -115,7 +115,13 @@ function exit(code: number): void {
 }
 
 // A reader that has seen enough (`| head`) is no failure.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  complain(`Cannot write to standard output: ${describeError(error)}`);
+  process.exit(1);
+});
+// Nobody can be told.
+process.stderr.on('error', () => process.exit(1));
 process.on('uncaughtException', (error) => exit(report(error)));
 
 const args = process.argv.slice(2);

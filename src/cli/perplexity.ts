@@ -100,6 +100,11 @@ async function scorePieces(engine: Engine, pieces: number[][], file: string): Pr
     });
   }
   const nllPerToken = sum / tokens;
+  if (!Number.isFinite(nllPerToken)) {
+    throw new KaiwenError('bad_file', `The model's probabilities of the tokens of ${file} are not numbers.`, {
+      remedy: 'Its weights are damaged or overflow: check the model, or try another quantisation of it.',
+    });
+  }
   return { perplexity: Math.exp(nllPerToken), nllPerToken, tokens, pieces: count };
 }
 

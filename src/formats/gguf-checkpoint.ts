@@ -57,7 +57,10 @@ export function openGguf(path: string): Checkpoint {
       hasOutput: named.has('output.weight'),
     };
     const config = normaliseConfig(configFromGguf(architecture, metadata, facts, first), first);
-    const { tensors, notices } = translate(architecture, named.values(), Number(config.num_hidden_layers));
+    const layers = Number(config.num_hidden_layers);
+    const extra = metadata[`${architecture.gguf}.nextn_predict_layers`];
+    const mtp = { from: layers, to: layers + (typeof extra === 'number' ? extra : 0) };
+    const { tensors, notices } = translate(architecture, named.values(), mtp);
     return new StoredCheckpoint({
       path,
       format: 'gguf',
@@ -98,16 +101,17 @@ function partsOf(path: string): string[] {
   return parts.length > 0 ? parts : [path];
 }
 
+/** `heads`: the blocks of a multi-token-prediction head, which stand behind the model's. */
 function translate(
   architecture: Architecture,
   named: Iterable<{ file: RandomAccessFile; tensor: GgufTensor }>,
-  layers: number,
+  heads: { from: number; to: number },
 ): { tensors: Map<string, StoredTensor>; notices: string[] } {
   const stored: StoredTensor[] = [];
   let mtp = 0;
   for (const { file, tensor } of named) {
     const layer = /^blk\.(\d+)\./.exec(tensor.name)?.[1];
-    if (layer !== undefined && Number(layer) >= layers) {
+    if (layer !== undefined && Number(layer) >= heads.from && Number(layer) < heads.to) {
       mtp++;
       continue;
     }

@@ -74,7 +74,7 @@ function fieldsOf({ gguf }: Architecture): Field[] {
 /** The architecture that GGUF metadata name. Throws 'unsupported' if Kaiwen has no such model. */
 export function architectureOfGguf(metadata: Readonly<Record<string, unknown>>, file: string): Architecture {
   const name = metadata['general.architecture'];
-  if (typeof name !== 'string') throw new KaiwenError('bad_file', `${file}: general.architecture is missing.`);
+  if (typeof name !== 'string') throw broken(file, 'general.architecture is missing');
   return find(({ gguf }) => gguf === name, name, file);
 }
 
@@ -90,6 +90,10 @@ function find(test: (architecture: Architecture) => boolean, name: string, file:
   throw new KaiwenError('unsupported', `${file}: unknown architecture '${label(name)}'.`, {
     remedy: `Kaiwen reads ${known}.`,
   });
+}
+
+function broken(file: string, what: string): KaiwenError {
+  return new KaiwenError('bad_file', `${file}: ${what}.`, { remedy: 'Download or convert the file again.' });
 }
 
 /** What the reader of GGUF must tell besides metadata. */
@@ -114,7 +118,7 @@ export function configFromGguf(
       const value = scalar(metadata[prefix + key]);
       if (value === undefined) continue;
       if (typeof value !== (type === 'bool' ? 'boolean' : type === 'string' ? 'string' : 'number')) {
-        throw new KaiwenError('bad_file', `${file}: ${prefix}${key} is ${label(value)}.`);
+        throw broken(file, `${prefix}${key} is ${label(value)}`);
       }
       result[field] = type === 'f32' ? shortest(value as number) : (value as Json);
     }
@@ -128,7 +132,7 @@ export function configFromGguf(
   };
   const layers = config.num_hidden_layers;
   if (typeof layers !== 'number' || !(layers >= 1 && layers <= LAYER_LIMIT)) {
-    throw new KaiwenError('bad_file', `${file}: ${prefix}block_count is ${layers === undefined ? 'missing' : layers}.`);
+    throw broken(file, `${prefix}block_count is ${layers === undefined ? 'missing' : layers}`);
   }
   if (facts.vocabSize !== undefined) config.vocab_size = facts.vocabSize;
   config.rope_theta ??= 10_000;
@@ -172,8 +176,7 @@ function readHybrid(
   // The blocks of a multi-token-prediction head are counted with the others and stand behind them.
   const extra = metadata[`${prefix}nextn_predict_layers`];
   const layers = Number(config.num_hidden_layers) - (typeof extra === 'number' ? extra : 0);
-  if (!(layers >= 1 && layers <= LAYER_LIMIT))
-    throw new KaiwenError('bad_file', `${file}: ${prefix}nextn_predict_layers is ${label(extra)}.`);
+  if (!(layers >= 1 && layers <= LAYER_LIMIT)) throw broken(file, `${prefix}nextn_predict_layers is ${label(extra)}`);
   config.num_hidden_layers = layers;
   const interval = metadata[`${prefix}full_attention_interval`] ?? 4;
   const recurrent = metadata[`${prefix}attention.recurrent_layers`];

@@ -94,7 +94,9 @@ function readShards(
 
   const indexPath = join(folder, 'model.safetensors.index.json');
   const map = index.weight_map;
-  if (!isObject(map)) throw new KaiwenError('bad_file', `${indexPath}: weight_map is missing.`);
+  if (!isObject(map)) {
+    throw new KaiwenError('bad_file', `${indexPath}: weight_map is missing.`, { remedy: 'Download the file again.' });
+  }
   const shards = new Map<string, Placed[]>();
   for (const [tensor, shard] of Object.entries(map)) {
     if (typeof shard !== 'string' || basename(shard) !== shard || shard.includes('\\') || shard.startsWith('..')) {

@@ -14,6 +14,7 @@ import { openHuggingFace } from './huggingface.js';
  * Kaiwen has no such architecture, element type or format.
  */
 export function openCheckpoint(path: string): Checkpoint {
+  if (path === '') throw new KaiwenError('usage', 'The path of the model is empty.', { remedy: 'Give a path.' });
   if (!exists(path)) {
     throw new KaiwenError('not_found', `${path}: no such file or folder.`, {
       remedy: 'Give a model folder, or a .gguf or .safetensors file.',

@@ -1,5 +1,5 @@
 /** Opens a model: headers and tokenizer here, the weights in the engine's own thread. */
-import { KaiwenError } from '../errors.js';
+import { inFile, KaiwenError } from '../errors.js';
 import { openCheckpoint } from '../formats/open.js';
 import { checkVocabulary, loadTokenizer } from '../tokenizer/load.js';
 import type { LoadOptions, Model } from './api.js';
@@ -24,7 +24,7 @@ export async function load(path: string, options: LoadOptions = {}): Promise<Mod
   const parts = readParts(path);
   const engine = await startEngine(path, options);
   try {
-    checkVocabulary(parts.tokenizer, engine.info.vocabSize);
+    inFile(path, () => checkVocabulary(parts.tokenizer, engine.info.vocabSize));
     return new TextModel({ ...parts, name: modelName(path), path, engine });
   } catch (error) {
     await engine.close();
@@ -41,8 +41,11 @@ function readParts(path: string) {
       remedy: 'Put tokenizer.json or qwen.tiktoken beside its config.json.',
     });
   }
-  const tokenizer = loadTokenizer(source);
-  if (typeof config.vocab_size === 'number') checkVocabulary(tokenizer, config.vocab_size);
+  const tokenizer = inFile(path, () => {
+    const loaded = loadTokenizer(source);
+    if (typeof config.vocab_size === 'number') checkVocabulary(loaded, config.vocab_size);
+    return loaded;
+  });
   return { tokenizer, chatTemplate, generationConfig, config };
 }
 

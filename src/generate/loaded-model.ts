@@ -2,7 +2,7 @@
  * A model in memory: planned, refused if it cannot fit, placed into arenas and filled. Whole layers stay together;
  * the embedding sits with the first layer, or with the output head where the two are one.
  */
-import { KaiwenError } from '../errors.js';
+import { inFile, KaiwenError } from '../errors.js';
 import type { Checkpoint } from '../formats/checkpoint.js';
 import { openCheckpoint } from '../formats/open.js';
 import { buildModel, type ModelDefinition } from '../models/model.js';
@@ -42,7 +42,8 @@ export class LoadedModel implements Disposable {
     const started = performance.now();
     using checkpoint = openCheckpoint(path);
     const weights = new CheckpointWeights(checkpoint);
-    const definition = buildModel(checkpoint.config, weights, weights.enterLayer);
+    const definition = inFile(path, () => buildModel(checkpoint.config, weights, weights.enterLayer));
+    weights.checkAllUsed();
     const settings = readSettings(options, definition);
 
     const groups = groupByLayer(definition, weights.held, settings);

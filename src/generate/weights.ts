@@ -5,6 +5,7 @@
  */
 import { KaiwenError } from '../errors.js';
 import type { Checkpoint, TensorInfo } from '../formats/checkpoint.js';
+import { label } from '../formats/label.js';
 import { exactTarget, QUANT } from '../formats/quant/index.js';
 import type { Vector, Weight, WeightSource } from '../models/weights.js';
 import type { Arena } from '../tensor/arena.js';
@@ -74,6 +75,24 @@ export class CheckpointWeights implements WeightSource {
     const out = new Float32Array(length);
     QUANT[tensor.dtype].dequantize(bytes, out);
     return out;
+  }
+
+  /**
+   * Throws 'bad_file' if the file's layers hold a tensor that the model did not ask for: a configuration that counts
+   * too few layers or names another architecture would give a model that answers nonsense.
+   */
+  checkAllUsed(): void {
+    const used = new Set(this.held.map(({ name }) => name));
+    for (const { name, file } of this.checkpoint.tensors.values()) {
+      if (used.has(name) || !/^(?:model\.layers|transformer\.h)\./.test(name)) continue;
+      throw new KaiwenError(
+        'bad_file',
+        `${file}: the tensor "${label(name)}" is no part of the model that the configuration describes.`,
+        {
+          remedy: 'Configuration and weights do not belong together: get both again.',
+        },
+      );
+    }
   }
 
   private hold(

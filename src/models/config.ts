@@ -16,7 +16,11 @@ export interface BaseConfig {
 }
 
 export class ConfigReader {
-  constructor(readonly json: JsonObject) {}
+  /** `prefix`: the path of an object within the configuration, for messages. */
+  constructor(
+    readonly json: JsonObject,
+    private readonly prefix = '',
+  ) {}
 
   has(field: string): boolean {
     return this.json[field] !== undefined && this.json[field] !== null;
@@ -36,6 +40,13 @@ export class ConfigReader {
     throw this.wrong(field, 'a number');
   }
 
+  /** A finite number above 0. */
+  positive(field: string, fallback?: number): number {
+    const value = this.number(field, fallback);
+    if (value > 0) return value;
+    throw this.wrong(field, 'above 0');
+  }
+
   flag(field: string, fallback: boolean): boolean {
     const value = this.has(field) ? this.json[field] : fallback;
     if (typeof value === 'boolean') return value;
@@ -45,7 +56,7 @@ export class ConfigReader {
   object(field: string): ConfigReader | undefined {
     const value = this.json[field];
     if (value === undefined || value === null) return undefined;
-    if (typeof value === 'object' && !Array.isArray(value)) return new ConfigReader(value);
+    if (typeof value === 'object' && !Array.isArray(value)) return new ConfigReader(value, `${this.prefix}${field}.`);
     throw this.wrong(field, 'an object');
   }
 
@@ -57,8 +68,11 @@ export class ConfigReader {
   }
 
   wrong(field: string, expected: string): KaiwenError {
-    const found = this.has(field) ? `is ${JSON.stringify(this.json[field])?.slice(0, 60)}` : 'is missing';
-    return new KaiwenError('bad_file', `The model's configuration field "${field}" ${found}; it must be ${expected}.`, {
+    const value = this.json[field];
+    const shown = typeof value === 'number' ? String(value) : JSON.stringify(value)?.slice(0, 60);
+    const found = this.has(field) ? `is ${shown}` : 'is missing';
+    const name = `the configuration's field "${this.prefix}${field}"`;
+    return new KaiwenError('bad_file', `${name} ${found}; it must be ${expected}.`, {
       remedy: 'The file may be incomplete: get it again.',
     });
   }
@@ -79,9 +93,21 @@ export function readBaseConfig(c: ConfigReader): BaseConfig {
     max_position_embeddings: c.count('max_position_embeddings', 2048),
     rms_norm_eps: c.number('rms_norm_eps', 1e-6),
   };
+  if (config.rms_norm_eps < 0) throw c.wrong('rms_norm_eps', 'at least 0');
+  checkVariant(c, config);
   if (config.num_attention_heads % config.num_key_value_heads !== 0) {
     throw c.wrong('num_key_value_heads', `a divisor of num_attention_heads (${config.num_attention_heads})`);
   }
   if (config.head_dim % 2 !== 0 || config.head_dim > 512) throw c.wrong('head_dim', 'even and at most 512');
   return config;
+}
+
+/** Refuses what these models do not compute; attention within a window is full attention as long as the window lasts. */
+function checkVariant(c: ConfigReader, config: BaseConfig): void {
+  const { hidden_act: activation = 'silu', use_sliding_window: windowed, sliding_window: window } = c.json;
+  if (activation !== 'silu' && activation !== 'swish')
+    throw c.wrong('hidden_act', '"silu", the only one Kaiwen computes');
+  if (windowed === true && typeof window === 'number' && window < config.max_position_embeddings) {
+    config.max_position_embeddings = c.count('sliding_window');
+  }
 }

@@ -56,7 +56,7 @@ export function buildModel(config: JsonObject, source: WeightSource, layer: (ind
   if (!architecture) {
     throw new KaiwenError(
       'unsupported',
-      `The model's architecture ${JSON.stringify(type) ?? '(none named)'} is not supported.`,
+      `the architecture ${JSON.stringify(type)?.slice(0, 60) ?? '(none named)'} is not supported.`,
       {
         remedy: `Supported model types: ${Object.keys(ARCHITECTURES).join(', ')}.`,
       },

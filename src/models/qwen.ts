@@ -17,6 +17,8 @@ export const qwen: Architecture = (c, w, layer) => {
   const headDim = c.count('kv_channels', Math.floor(hidden / c.count('num_attention_heads')));
   const trained = c.count('seq_length', 8192);
   const theta = c.number('rotary_emb_base', 10_000);
+  if (theta <= 1) throw c.wrong('rotary_emb_base', 'above 1');
+  if (headDim % 2 !== 0 || headDim > 512) throw c.wrong('kv_channels', 'even and at most 512');
   const rope = c.flag('use_dynamic_ntk', true)
     ? dynamicNtkRope(headDim, theta, trained)
     : fixed(headDim, false, plainFrequencies(headDim, theta));

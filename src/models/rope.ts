@@ -43,9 +43,9 @@ export function ropeTables(
 /** The rope that a configuration asks for. `divisors` (Llama in GGUF) replace its scaling. */
 export function readRope(c: ConfigReader, headDim: number, divisors?: Float32Array): Rope {
   const theta = c.number('rope_theta', 10_000);
+  if (theta <= 1) throw c.wrong('rope_theta', 'above 1');
   const rotaryDim = 2 * Math.round((headDim * c.number('partial_rotary_factor', 1)) / 2);
-  if (!(theta > 0) || rotaryDim < 2 || rotaryDim > headDim)
-    throw c.wrong('rope_theta', 'a positive base of a valid rotation');
+  if (rotaryDim < 2 || rotaryDim > headDim) throw c.wrong('partial_rotary_factor', 'above 0 and at most 1');
   const interleaved = c.flag('kaiwen_rope_interleaved', false);
   const plain = plainFrequencies(rotaryDim, theta);
   if (divisors)
@@ -56,13 +56,13 @@ export function readRope(c: ConfigReader, headDim: number, divisors?: Float32Arr
     );
 
   const scaling = c.object('rope_scaling');
-  const type = String(scaling?.json.rope_type ?? scaling?.json.type ?? 'default');
+  const type = scaling?.json.rope_type ?? scaling?.json.type ?? 'default';
   switch (type) {
     case 'default':
     case 'mrope': // with text alone its three positions are one
       return fixed(rotaryDim, interleaved, plain);
     case 'linear': {
-      const factor = scaling!.number('factor');
+      const factor = scaling!.positive('factor');
       return fixed(
         rotaryDim,
         interleaved,
@@ -74,9 +74,13 @@ export function readRope(c: ConfigReader, headDim: number, divisors?: Float32Arr
     case 'llama3':
       return fixed(rotaryDim, interleaved, llama3(scaling!, plain));
     default:
-      throw new KaiwenError('unsupported', `The model's rope_scaling type "${type}" is not supported.`, {
-        remedy: 'Supported: default, linear, yarn, llama3.',
-      });
+      throw new KaiwenError(
+        'unsupported',
+        `the rope_scaling type ${JSON.stringify(type).slice(0, 60)} is not supported.`,
+        {
+          remedy: 'Supported: default, linear, yarn, llama3.',
+        },
+      );
   }
 }
 
@@ -112,13 +116,13 @@ function yarn(
   theta: number,
   plain: Float64Array,
 ): Rope {
-  const factor = s.number('factor');
-  const original = s.number('original_max_position_embeddings', c.number('max_position_embeddings'));
-  const attentionFactor = s.number('attention_factor', factor > 1 ? 0.1 * Math.log(factor) + 1 : 1);
+  const factor = s.positive('factor');
+  const original = s.positive('original_max_position_embeddings', c.number('max_position_embeddings'));
+  const attentionFactor = s.positive('attention_factor', factor > 1 ? 0.1 * Math.log(factor) + 1 : 1);
   /** The pair that turns `turns` times within the original context. */
   const pairOf = (turns: number) => (rotaryDim * Math.log(original / (turns * 2 * Math.PI))) / (2 * Math.log(theta));
-  const low = Math.max(Math.floor(pairOf(s.number('beta_fast', 32))), 0);
-  const high = Math.min(Math.ceil(pairOf(s.number('beta_slow', 1))), rotaryDim - 1);
+  const low = Math.max(Math.floor(pairOf(s.positive('beta_fast', 32))), 0);
+  const high = Math.min(Math.ceil(pairOf(s.positive('beta_slow', 1))), rotaryDim - 1);
   const width = high === low ? 0.001 : high - low;
   const frequencies = plain.map((f, i) => {
     const interpolated = Math.min(Math.max((i - low) / width, 0), 1);
@@ -128,10 +132,11 @@ function yarn(
 }
 
 function llama3(s: ConfigReader, plain: Float64Array): Float64Array {
-  const factor = s.number('factor');
-  const low = s.number('low_freq_factor');
-  const high = s.number('high_freq_factor');
-  const original = s.number('original_max_position_embeddings');
+  const factor = s.positive('factor');
+  const low = s.positive('low_freq_factor');
+  const high = s.positive('high_freq_factor');
+  if (high <= low) throw s.wrong('high_freq_factor', 'above low_freq_factor');
+  const original = s.positive('original_max_position_embeddings');
   return plain.map((f) => {
     const turns = (original * f) / (2 * Math.PI);
     if (turns < low) return f / factor;

@@ -70,7 +70,7 @@ describe('tokenizer.json', () => {
   it.each(broken)('with %s is refused', (_name, content, message) => {
     const path = write('broken.json', content);
     expect(() => openTokenizer(path)).toThrow(
-      expect.objectContaining({ code: 'bad_file', message: expect.stringMatching(/^broken\.json: /) }),
+      expect.objectContaining({ code: 'bad_file', message: expect.stringMatching(/broken\.json: /) }),
     );
     expect(() => openTokenizer(path)).toThrow(message);
   });

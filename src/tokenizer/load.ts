@@ -1,7 +1,7 @@
 /** Opens a tokenizer from wherever it lies: this is the one file here that touches the disk. */
 import { readFileSync, statSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
-import { KaiwenError } from '../errors.js';
+import { dirname, join } from 'node:path';
+import { inFile, KaiwenError } from '../errors.js';
 import type { JsonObject, TokenizerSource } from '../formats/checkpoint.js';
 import { openCheckpoint } from '../formats/open.js';
 import { badFile } from './build.js';
@@ -26,7 +26,7 @@ export function loadTokenizer(source: TokenizerSource): Tokenizer {
 export function readDefinition(source: TokenizerSource): TokenizerDefinition {
   if (source.kind === 'gguf') return definitionFromGguf(source.metadata);
   const text = readText(source.path);
-  const file = basename(source.path);
+  const file = source.path;
   if (source.kind === 'tiktoken') return definitionFromTiktoken(text, file);
   return definitionFromJson(text, file, source.config);
 }
@@ -46,7 +46,8 @@ export function openTokenizer(path: string): Tokenizer {
   if (path.endsWith('.tiktoken')) return loadTokenizer({ kind: 'tiktoken', path, config: {} });
   if (path.endsWith('.json')) return loadTokenizer({ kind: 'tokenizer.json', path, config: configBeside(path) });
   using checkpoint = openCheckpoint(path);
-  if (checkpoint.tokenizer) return loadTokenizer(checkpoint.tokenizer);
+  const { tokenizer } = checkpoint;
+  if (tokenizer) return inFile(path, () => loadTokenizer(tokenizer));
   throw new KaiwenError('not_found', `${path}: the file holds no tokenizer.`, {
     remedy: 'Give the path of a tokenizer.json or of a model that has one.',
   });
@@ -61,7 +62,7 @@ export function checkVocabulary(tokenizer: Tokenizer, rows: number): void {
   if (tokenizer.vocabSize <= rows) return;
   throw new KaiwenError(
     'bad_file',
-    `The tokenizer has ids up to ${tokenizer.vocabSize - 1}, the model's embedding only ${rows} rows.`,
+    `the tokenizer has ids up to ${tokenizer.vocabSize - 1}, the model's embedding only ${rows} rows.`,
     { remedy: 'The tokenizer belongs to another model; take both from the same place.' },
   );
 }
