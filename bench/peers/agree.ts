@@ -8,8 +8,9 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { Llama } from 'node-llama-cpp';
 import { openTokenizer } from '../../src/tokenizer/load.js';
+import { READ_ONLY_TYPES } from './blocks.js';
 import { GLOSSARY, glossaryDocuments, listCases, vectorTexts } from './cases.js';
-import { compareLogits } from './compare.js';
+import { compareLogits, type Difference } from './compare.js';
 import { llamaLogits, openLlama } from './llama.js';
 import { prepareModel } from './models.js';
 import { formatTable, percent, short } from './table.js';
@@ -19,15 +20,12 @@ const { values: flags } = parseArgs({ options: { json: { type: 'string' } } });
 const llama = await openLlama(2);
 using workspace = new Workspace();
 
-const results = [];
-for (const { name, model: source, types, ids } of await listCases()) {
-  for (const type of types) {
-    const path = await workspace.convert(source, type);
-    const { logits, vocab } = await kaiwenLogits(path, ids);
-    await using model = await llama.loadModel({ modelPath: path });
-    results.push({ model: name, type, ...compareLogits(logits, await llamaLogits(model, ids), vocab) });
-  }
+const results: ({ model: string; type: string } & Difference)[] = [];
+const cases = await listCases();
+for (const { name, model: source, types, ids } of cases) {
+  for (const type of types) await compare(name, type, await workspace.convert(source, type), ids);
 }
+for (const type of READ_ONLY_TYPES) await compare('small', type, await prepareModel('small', type), cases.at(-1)!.ids);
 
 const rows = results.map((result) => [
   ...[result.model, result.type, String(result.positions), short(result.largestProbability)],
@@ -50,6 +48,12 @@ for (const { different } of tokenizers) for (const text of different) console.lo
 
 if (flags.json !== undefined)
   writeFileSync(flags.json, `${JSON.stringify({ logits: results, tokenizers }, null, 1)}\n`);
+
+async function compare(name: string, type: string, path: string, ids: readonly number[]): Promise<void> {
+  const { logits, vocab } = await kaiwenLogits(path, ids);
+  await using model = await llama.loadModel({ modelPath: path });
+  results.push({ model: name, type, ...compareLogits(logits, await llamaLogits(model, ids), vocab) });
+}
 
 /**
  * llama.cpp differs from the reference tokenizers in two ways, which are counted apart: it does not bring text into

@@ -12,27 +12,37 @@ import type { Checkpoint, TensorInfo } from '../../src/formats/checkpoint.js';
 import { normaliseConfig, parseObject } from '../../src/formats/config.js';
 import { type TensorSource, tensorBytes, writeGguf } from '../../src/formats/gguf-writer.js';
 import { replaceTarget } from '../../src/formats/output.js';
-import { planGguf } from '../../src/formats/plan-gguf.js';
+import { type GgufPlan, planGguf } from '../../src/formats/plan-gguf.js';
 import { quantizeTensor } from '../../src/formats/quant/index.js';
 import type { ConvertType } from '../../src/formats/quant-mix.js';
 import { byteLength, DTYPES, type DType } from '../../src/tensor/dtype.js';
+import { READ_ONLY_TYPES, type ReadOnlyType, randomBlocks } from './blocks.js';
 import { SHAPES, type Shape, type ShapeName, tensorShapes } from './shapes.js';
 
 const folder = fileURLToPath(new URL('models', import.meta.url));
 const POOL_ELEMENTS = 1 << 22;
 
-/** The path of the model, which is made if it is missing. */
-export async function prepareModel(name: ShapeName, type: ConvertType): Promise<string> {
+/** The path of the model, which is made if it is missing. A type that Kaiwen does not write fills all matrices. */
+export async function prepareModel(name: ShapeName, type: ConvertType | ReadOnlyType): Promise<string> {
   const path = join(folder, `${name}-${type}.gguf`);
   if (existsSync(path)) return path;
   mkdirSync(folder, { recursive: true });
-  const shape = SHAPES[name];
-  const { metadata, tensors } = planGguf(describe(name, shape), type);
-  const random = new RandomBlocks(shape.deviation);
+  const checkpoint = describe(name, SHAPES[name]);
+  const { metadata, tensors } = isReadOnly(type) ? planAs(checkpoint, type) : planGguf(checkpoint, type);
+  const random = new RandomBlocks(SHAPES[name].deviation);
   const filled = tensors.map((tensor) => ({ ...tensor, pieces: () => random.pieces(tensor) }));
   const bytes = tensors.reduce((sum, tensor) => sum + tensorBytes(tensor), 0);
   await replaceTarget(path, { bytes }, (temporary) => writeGguf(temporary, metadata, filled));
   return path;
+}
+
+function isReadOnly(type: string): type is ReadOnlyType {
+  return (READ_ONLY_TYPES as readonly string[]).includes(type);
+}
+
+function planAs(checkpoint: Checkpoint, dtype: ReadOnlyType): GgufPlan {
+  const { metadata, tensors } = planGguf(checkpoint, 'f32');
+  return { metadata, tensors: tensors.map((t) => (t.shape.length > 1 ? { ...t, dtype } : t)) };
 }
 
 /** A checkpoint that has everything but weights. */
@@ -85,10 +95,16 @@ class RandomBlocks {
   private pool(dtype: DType): Uint8Array {
     let pool = this.pools.get(dtype);
     if (!pool) {
-      pool = new Uint8Array(byteLength(dtype, POOL_ELEMENTS));
-      quantizeTensor(dtype, this.values, pool);
+      pool = this.fill(dtype);
       this.pools.set(dtype, pool);
     }
+    return pool;
+  }
+
+  private fill(dtype: DType): Uint8Array {
+    if (isReadOnly(dtype)) return randomBlocks(dtype, POOL_ELEMENTS, this.next);
+    const pool = new Uint8Array(byteLength(dtype, POOL_ELEMENTS));
+    quantizeTensor(dtype, this.values, pool);
     return pool;
   }
 }
