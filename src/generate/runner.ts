@@ -96,6 +96,8 @@ export class Runner implements Ops<Tensor> {
         const mark = this.arena.mark;
         x = blocks[i].forward<Tensor>(this, x);
         this.arena.release(mark);
+        // A model of hundreds of layers runs in parts: a program has its limit.
+        if (this.arena.program.count > this.arena.program.capacity / 2) this.executor.run(this.arena);
       }
       this.executor.run(this.arena);
       this.sequence.tokens.push(...tokens);
