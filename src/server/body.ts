@@ -1,4 +1,5 @@
 /** Reads a JSON request body without trusting its length, its encoding or its syntax. */
+import { parseJson } from '../formats/json.js';
 import { HttpError } from './http-error.js';
 
 /**
@@ -22,7 +23,7 @@ export async function readJson(request: Request, limit: number): Promise<unknown
     throw new HttpError(400, 'invalid_json', 'The request body is not valid UTF-8.');
   }
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (cause) {
     // The engine's own message quotes the text around the fault; only its position is ours to repeat.
     const position = /position (\d+)/.exec(String(cause))?.[1];
