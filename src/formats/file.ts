@@ -30,7 +30,8 @@ export class RandomAccessFile {
     while (done < into.byteLength) {
       const piece = into.subarray(done, Math.min(done + PIECE, into.byteLength));
       const got = attempt(this.path, () => readSync(this.#descriptor, piece, 0, piece.byteLength, position + done));
-      if (got === 0) throw truncated(this.path, position + into.byteLength, this.size);
+      // Where the file ends now: it may have shrunk since it was opened.
+      if (got === 0) throw truncated(this.path, position + into.byteLength, position + done);
       done += got;
     }
   }

@@ -44,7 +44,7 @@ export class Arena {
     try {
       this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
     } catch (cause) {
-      throw new KaiwenError('out_of_memory', `The system refused ${((pages * PAGE) / 1e9).toFixed(1)} GB of memory.`, {
+      throw new KaiwenError('out_of_memory', `The system refused ${Math.ceil((pages * PAGE) / 1e6)} MB of memory.`, {
         remedy: 'Close other programs, choose a smaller --context or a smaller quantisation.',
         cause,
       });
