@@ -38,7 +38,11 @@ export class LoadedModel implements Disposable {
   ) {}
 
   /** Opens, checks, places and reads the model at `path`. `report` may throw to stop. */
-  static load(path: string, options: WorkerOptions, report: (progress: LoadProgress) => void): LoadedModel {
+  static async load(
+    path: string,
+    options: WorkerOptions,
+    report: (progress: LoadProgress) => void,
+  ): Promise<LoadedModel> {
     const started = performance.now();
     using checkpoint = openCheckpoint(path);
     const weights = new CheckpointWeights(checkpoint);
@@ -57,6 +61,7 @@ export class LoadedModel implements Disposable {
       settings,
     );
     try {
+      await team.assembled();
       const arenaOf = (layer: number) => team.arenas[plan.arenaOf.get(layer)!];
       const sequence = new Sequence(settings.kv, settings.context);
       const head = definition.head.weight as HeldWeight;

@@ -85,6 +85,8 @@ export class CheckpointWeights implements WeightSource {
     const used = new Set(this.held.map(({ name }) => name));
     for (const { name, file } of this.checkpoint.tensors.values()) {
       if (used.has(name) || !/^(?:model\.layers|transformer\.h)\./.test(name)) continue;
+      // Old checkpoints carry this table, which the configuration gives as well.
+      if (name.endsWith('.rotary_emb.inv_freq')) continue;
       throw new KaiwenError(
         'bad_file',
         `${file}: the tensor "${label(name)}" is no part of the model that the configuration describes.`,

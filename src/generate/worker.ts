@@ -30,7 +30,7 @@ async function main(): Promise<void> {
   let model: LoadedModel;
   try {
     let reported = 0;
-    model = LoadedModel.load(path, options, (progress) => {
+    model = await LoadedModel.load(path, options, (progress) => {
       if (Atomics.load(cancelLoad, 0)) throw new KaiwenError('aborted', 'Loading was cancelled.');
       const now = performance.now();
       if (now - reported < 50 && progress.loadedBytes < progress.totalBytes) return;
