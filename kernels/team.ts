@@ -21,7 +21,7 @@ const JOB: usize = 320;
 const JOB_SLEEPERS: usize = 324;
 
 const END: i64 = 0x7fffffff;
-const SPINS: i32 = 20000;
+const SPINS: i32 = 50000;
 
 /** Member 0: makes `count` operations at `program` the current program. Follow with startJob() and run(). */
 export function begin(program: usize, count: i32): void {

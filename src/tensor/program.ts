@@ -27,6 +27,8 @@ export class Program {
     // An operation without pieces would never end.
     if (!(pieces >= 1)) throw new KaiwenError('internal', `Operation ${op} has ${pieces} pieces.`);
     const base = (this.count++ * OP_BYTES) / 4;
+    // What an operation does not say is 0, never what an earlier program left there.
+    this.ints.fill(0, base, base + OP_BYTES / 4);
     this.ints[base] = op;
     this.ints[base + 1] = pieces;
     for (let i = 0; i < ints.length; i++) this.ints[base + OP_INTS / 4 + i] = ints[i];
