@@ -12,13 +12,14 @@ import { unpack8, UNPACKED_8 } from './matmul-unpack8';
 
 const COLUMNS_8: i32 = 1024;
 const COLUMNS_16: i32 = 512;
-const TOKENS: i32 = 8;
+/** Float sums of a tile: 4 tokens × 8 rows. */
+const SUMS: usize = 128;
 
 export function panelTiles(
   type: i32, w: usize, x: usize, xStride: usize, y: usize, yStride: usize,
   tokens: i32, rows: i32, cols: i32, scratch: usize,
 ): void {
-  const unpacked = scratch + (TOKENS << 4);
+  const unpacked = scratch + SUMS;
   const bytes = readsBytes(type);
   const run = bytes ? COLUMNS_8 : COLUMNS_16;
   for (let col = 0; col < cols; col += run) {
@@ -28,18 +29,24 @@ export function panelTiles(
     if (bytes) unpack8(type, wRun, blocks, unpacked);
     else unpack16(type, wRun, blocks, unpacked);
     const group = <usize>blocks * (bytes ? UNPACKED_8 : UNPACKED_16);
-    for (let t = 0; t < tokens; t += TOKENS) {
-      const n = min(TOKENS, tokens - t);
-      const xt = xRun + <usize>t * xStride;
+    for (let t = 0; t < tokens; t += 4) {
+      // Past the end, a tile computes the last token again and its sums are dropped.
+      const last = tokens - 1;
+      const x0 = xRun + <usize>t * xStride;
+      const x1 = xRun + <usize>min(t + 1, last) * xStride;
+      const x2 = xRun + <usize>min(t + 2, last) * xStride;
+      const x3 = xRun + <usize>min(t + 3, last) * xStride;
       const yt = y + <usize>t * yStride;
-      for (let row = 0; row < rows; row += 4) {
+      for (let row = 0; row < rows; row += 8) {
         const wr = unpacked + <usize>(row >> 2) * group;
         const yr = yt + (<usize>row << 2);
-        memory.fill(scratch, 0, TOKENS << 4);
-        if (bytes) tile8(type, wr, blocks, xt, xStride, scratch, n);
-        else tile16(type, wr, blocks, xt, xStride, scratch, n);
-        for (let i = 0; i < n; i++) {
-          addRows(yr + <usize>i * yStride, v128.load(scratch + (<usize>i << 4)), rows - row);
+        memory.fill(scratch, 0, SUMS);
+        if (bytes) tile8(type, wr, group, blocks, x0, x1, x2, x3, scratch);
+        else tile16(type, wr, group, blocks, x0, x1, x2, x3, scratch);
+        for (let i = 0; i < min(4, tokens - t); i++) {
+          const sums = scratch + (<usize>i << 5);
+          addRows(yr + <usize>i * yStride, v128.load(sums), rows - row);
+          addRows(yr + <usize>i * yStride + 16, v128.load(sums, 16), rows - row - 4);
         }
       }
     }

@@ -1,97 +1,107 @@
 /**
- * 4 rows × any number of tokens in bytes (relaxed SIMD). The 8 weight vectors of a block stay in registers while the
- * tokens pass one by one: for 16 products a broadcast (from a register), an 8-bit dot product and a 16-bit addition;
- * for a block and token about 14 more to load, scale and add. Registers: 8 weights, 1 to 3 scales, 4 temporaries.
- *
- * Float sums live in memory on purpose. V8 orders instructions by their distance from the end of a loop's body, which
- * puts all loads first; a store after each token keeps that token's loads behind it and everything in registers.
+ * 8 rows × 4 tokens in bytes (relaxed SIMD). For 4 columns: two weight vectors and four broadcast words of
+ * activations are loaded, and each of the 8 pairs costs one 8-bit dot product and one 16-bit addition: 16 products for
+ * two vector operations. A block of 32 columns ends with about four more for each pair, to widen and scale.
+ * Registers: 8 sums, 6 operands; the float sums live in memory. The loop over columns is not unrolled on purpose: V8
+ * would move all its loads to the front and spill.
  */
-import {
-  Held, X8_BLOCK, X_PAIRS_32A,
-} from '../src/tensor/ops/layout-constants';
-import { dot8, four8, lane0, lane1, lane2, lane3 } from './matmul-dot';
+import { Held, X8_BLOCK, X_OFFSET, X_PAIRS_32A, X_PAIRS_32B, X_PAIRS_8, X_SCALE } from '../src/tensor/ops/layout-constants';
+import { dot8 } from './matmul-dot';
 import { UNPACKED_8 } from './matmul-unpack8';
 import { madd } from './simd';
 
-/** f[t, 0..4) += `blocks` unpacked blocks at w × those of each token. */
+const SUMS: usize = 32;
+
+/**
+ * f[t, 0..8) += `blocks` unpacked blocks × those of four tokens at x0 … x3. Rows 0 to 3 are at w, 4 to 7 at `next`
+ * bytes after.
+ */
 export function tile8(
-  type: i32, w: usize, blocks: i32, x: usize, xStride: usize, f: usize, tokens: i32,
+  type: i32, w: usize, next: usize, blocks: i32, x0: usize, x1: usize, x2: usize, x3: usize, f: usize,
 ): void {
   for (; blocks > 0; blocks--) {
-    if (type == Held.q4_0) q4_0(w, x, xStride, f, tokens);
-    else if (type == Held.q4_k) q4_k(w, x, xStride, f, tokens);
-    else q6_k(w, x, xStride, f, tokens);
+    if (type == Held.q4_0) q4_0(w, w + next, x0, x1, x2, x3, f);
+    else if (type == Held.q4_k) q4_k(w, w + next, x0, x1, x2, x3, f);
+    else q6_k(w, w + next, x0, x1, x2, x3, f);
     w += UNPACKED_8;
-    x += X8_BLOCK;
+    x0 += X8_BLOCK;
+    x1 += X8_BLOCK;
+    x2 += X8_BLOCK;
+    x3 += X8_BLOCK;
   }
 }
 
-function q4_0(w: usize, x: usize, xStride: usize, f: usize, tokens: i32): void {
-  tokensOf(Held.q4_0, w, x, xStride, f, tokens);
+function q4_0(u: usize, v: usize, x0: usize, x1: usize, x2: usize, x3: usize, f: usize): void {
+  columns(Held.q4_0, u, v, x0, x1, x2, x3, 0, 32, f);
 }
 
-function q4_k(w: usize, x: usize, xStride: usize, f: usize, tokens: i32): void {
-  tokensOf(Held.q4_k, w, x, xStride, f, tokens);
+function q4_k(u: usize, v: usize, x0: usize, x1: usize, x2: usize, x3: usize, f: usize): void {
+  columns(Held.q4_k, u, v, x0, x1, x2, x3, 0, 32, f);
 }
 
-function q6_k(w: usize, x: usize, xStride: usize, f: usize, tokens: i32): void {
-  tokensOf(Held.q6_k, w, x, xStride, f, tokens);
+/** The two halves of a block have scales of their own. */
+function q6_k(u: usize, v: usize, x0: usize, x1: usize, x2: usize, x3: usize, f: usize): void {
+  columns(Held.q6_k, u, v, x0, x1, x2, x3, 0, 16, f);
+  columns(Held.q6_k, u, v, x0, x1, x2, x3, 16, 32, f);
 }
 
-/** One block; inlined with a constant type. */
 // @ts-ignore: decorator
 @inline
-function tokensOf(type: i32, w: usize, x: usize, xStride: usize, f: usize, tokens: i32): void {
-  const w0 = v128.load(w);
-  const w1 = v128.load(w, 16);
-  const w2 = v128.load(w, 32);
-  const w3 = v128.load(w, 48);
-  const w4 = v128.load(w, 64);
-  const w5 = v128.load(w, 80);
-  const w6 = v128.load(w, 96);
-  const w7 = v128.load(w, 112);
-  const s0 = v128.load(w, 128);
-  const s1 = type == Held.q4_0 ? s0 : v128.load(w, 144);
-  const s2 = type == Held.q6_k ? v128.load(w, 160) : s0;
-  for (let t = 0; t < tokens; t++) {
-    v128.store(f, token(type, w0, w1, w2, w3, w4, w5, w6, w7, s0, s1, s2, x, v128.load(f)));
-    x += xStride;
-    f += 16;
+function columns(
+  type: i32, u: usize, v: usize, x0: usize, x1: usize, x2: usize, x3: usize, from: usize, to: usize, f: usize,
+): void {
+  let a0 = start(type, x0, from);
+  let a1 = start(type, x1, from);
+  let a2 = start(type, x2, from);
+  let a3 = start(type, x3, from);
+  let b0 = a0;
+  let b1 = a1;
+  let b2 = a2;
+  let b3 = a3;
+  for (let c = from; c < to; c += 4) {
+    const a = v128.load(u + (c << 2));
+    const b = v128.load(v + (c << 2));
+    let x = v128.load32_splat(x0 + c);
+    a0 = dot8(a0, a, x);
+    b0 = dot8(b0, b, x);
+    x = v128.load32_splat(x1 + c);
+    a1 = dot8(a1, a, x);
+    b1 = dot8(b1, b, x);
+    x = v128.load32_splat(x2 + c);
+    a2 = dot8(a2, a, x);
+    b2 = dot8(b2, b, x);
+    x = v128.load32_splat(x3 + c);
+    a3 = dot8(a3, a, x);
+    b3 = dot8(b3, b, x);
   }
+  add(type, a0, u, x0, from, f);
+  add(type, b0, v, x0, from, f + 16);
+  add(type, a1, u, x1, from, f + SUMS);
+  add(type, b1, v, x1, from, f + SUMS + 16);
+  add(type, a2, u, x2, from, f + 2 * SUMS);
+  add(type, b2, v, x2, from, f + 2 * SUMS + 16);
+  add(type, a3, u, x3, from, f + 3 * SUMS);
+  add(type, b3, v, x3, from, f + 3 * SUMS + 16);
 }
 
-/** f + one block × one token. */
+/** What a token's sums start from: the offset that the unsigned weights carry, times the sum of the activations. */
 // @ts-ignore: decorator
 @inline
-function token(
-  type: i32,
-  w0: v128, w1: v128, w2: v128, w3: v128, w4: v128, w5: v128, w6: v128, w7: v128,
-  s0: v128, s1: v128, s2: v128, x: usize, f: v128,
-): v128 {
-  const low = v128.load(x);
-  const high = v128.load(x, 16);
-  const head = v128.load(x, 32);
-  if (type == Held.q6_k) {
-    const starts = v128.load(x, 32 + X_PAIRS_32A);
-    let a = dot8(lane0(starts), w0, lane0(low));
-    a = dot8(a, w1, lane1(low));
-    a = dot8(a, w2, lane2(low));
-    a = dot8(a, w3, lane3(low));
-    let b = dot8(lane1(starts), w4, lane0(high));
-    b = dot8(b, w5, lane1(high));
-    b = dot8(b, w6, lane2(high));
-    b = dot8(b, w7, lane3(high));
-    const sum = i32x4.add(i32x4.dot_i16x8_s(a, s1), i32x4.dot_i16x8_s(b, s2));
-    return madd(f32x4.convert_i32x4_s(sum), f32x4.mul(s0, lane0(head)), f);
-  }
-  let a = type == Held.q4_0 ? dot8(lane3(head), w0, lane0(low)) : four8(w0, lane0(low));
-  a = dot8(a, w1, lane1(low));
-  a = dot8(a, w2, lane2(low));
-  a = dot8(a, w3, lane3(low));
-  a = dot8(a, w4, lane0(high));
-  a = dot8(a, w5, lane1(high));
-  a = dot8(a, w6, lane2(high));
-  a = dot8(a, w7, lane3(high));
-  if (type == Held.q4_k) f = madd(s1, lane1(head), f);
-  return madd(f32x4.convert_i32x4_s(i32x4.extadd_pairwise_i16x8_s(a)), f32x4.mul(s0, lane0(head)), f);
+function start(type: i32, x: usize, from: usize): v128 {
+  if (type == Held.q4_0) return v128.load32_splat(x, 32 + X_PAIRS_8);
+  if (type == Held.q4_k) return i32x4.splat(0);
+  return from == 0 ? v128.load32_splat(x, 32 + X_PAIRS_32A) : v128.load32_splat(x, 32 + X_PAIRS_32B);
+}
+
+/** f += the sums of a token and four rows, scaled. */
+// @ts-ignore: decorator
+@inline
+function add(type: i32, sums: v128, w: usize, x: usize, from: usize, f: usize): void {
+  const scale = f32x4.mul(v128.load(w, 128), v128.load32_splat(x, 32 + X_SCALE));
+  let wide: v128;
+  if (type == Held.q6_k) wide = i32x4.dot_i16x8_s(sums, v128.load(w + from, 144));
+  else wide = i32x4.extadd_pairwise_i16x8_s(sums);
+  let total = v128.load(f);
+  if (type == Held.q4_k) total = madd(v128.load(w, 144), v128.load32_splat(x, 32 + X_OFFSET), total);
+  v128.store(f, madd(f32x4.convert_i32x4_s(wide), scale, total));
 }
