@@ -1,7 +1,7 @@
 /**
  * Several tokens × a panel of quantised weights. A run of columns of the panel is expanded into scratch (see
- * matmul-unpack8.ts and matmul-unpack16.ts); then groups of tokens pass over its four groups of rows. Run and group
- * are sized so that both stay in a first-level cache of 32 to 48 kB.
+ * matmul-unpack8.ts and matmul-unpack16.ts); then four tokens at a time pass over its two halves. A run is sized so
+ * that it stays in a first-level cache of 32 to 48 kB together with the four tokens.
  */
 import { panelBytes, readsBytes, xBlockBytes } from './matmul-layout';
 import { addRows } from './matmul-rows';
@@ -28,7 +28,7 @@ export function panelTiles(
     const xRun = x + <usize>(col >> 5) * xBlockBytes(type);
     if (bytes) unpack8(type, wRun, blocks, unpacked);
     else unpack16(type, wRun, blocks, unpacked);
-    const group = <usize>blocks * (bytes ? UNPACKED_8 : UNPACKED_16);
+    const half = <usize>blocks * (bytes ? UNPACKED_8 : UNPACKED_16);
     for (let t = 0; t < tokens; t += 4) {
       // Past the end, a tile computes the last token again and its sums are dropped.
       const last = tokens - 1;
@@ -38,11 +38,11 @@ export function panelTiles(
       const x3 = xRun + <usize>min(t + 3, last) * xStride;
       const yt = y + <usize>t * yStride;
       for (let row = 0; row < rows; row += 8) {
-        const wr = unpacked + <usize>(row >> 2) * group;
+        const wr = unpacked + <usize>(row >> 3) * half;
         const yr = yt + (<usize>row << 2);
         memory.fill(scratch, 0, SUMS);
-        if (bytes) tile8(type, wr, group, blocks, x0, x1, x2, x3, scratch);
-        else tile16(type, wr, group, blocks, x0, x1, x2, x3, scratch);
+        if (bytes) tile8(type, wr, blocks, x0, x1, x2, x3, scratch);
+        else tile16(type, wr, blocks, x0, x1, x2, x3, scratch);
         for (let i = 0; i < min(4, tokens - t); i++) {
           const sums = scratch + (<usize>i << 5);
           addRows(yr + <usize>i * yStride, v128.load(sums), rows - row);

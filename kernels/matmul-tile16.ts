@@ -7,19 +7,14 @@ import { dot16 } from './matmul-dot';
 import { UNPACKED_16 } from './matmul-unpack16';
 import { madd } from './simd';
 
-const SUMS: usize = 32;
-
-/**
- * f[t, 0..8) += `blocks` unpacked blocks × those of four tokens at x0 … x3. Rows 0 to 3 are at w, 4 to 7 at `next`
- * bytes after.
- */
+/** f[t, 0..8) += `blocks` unpacked blocks at w × those of four tokens at x0 … x3. */
 export function tile16(
-  type: i32, w: usize, next: usize, blocks: i32, x0: usize, x1: usize, x2: usize, x3: usize, f: usize,
+  type: i32, w: usize, blocks: i32, x0: usize, x1: usize, x2: usize, x3: usize, f: usize,
 ): void {
   for (; blocks > 0; blocks--) {
-    if (type == Held.q4_k) withMinima(w, w + next, x0, x1, x2, x3, f);
-    else if (type == Held.q6_k) inHalves(w, w + next, x0, x1, x2, x3, f);
-    else whole(w, w + next, x0, x1, x2, x3, f);
+    if (type == Held.q4_k) withMinima(w, x0, x1, x2, x3, f);
+    else if (type == Held.q6_k) inHalves(w, x0, x1, x2, x3, f);
+    else whole(w, x0, x1, x2, x3, f);
     w += UNPACKED_16;
     x0 += X16_BLOCK;
     x1 += X16_BLOCK;
@@ -28,25 +23,25 @@ export function tile16(
   }
 }
 
-function whole(u: usize, v: usize, x0: usize, x1: usize, x2: usize, x3: usize, f: usize): void {
-  columns(false, u, v, x0, x1, x2, x3, 0, 64, f);
+function whole(w: usize, x0: usize, x1: usize, x2: usize, x3: usize, f: usize): void {
+  columns(false, w, x0, x1, x2, x3, 0, 64, f);
 }
 
-function withMinima(u: usize, v: usize, x0: usize, x1: usize, x2: usize, x3: usize, f: usize): void {
-  columns(true, u, v, x0, x1, x2, x3, 0, 64, f);
+function withMinima(w: usize, x0: usize, x1: usize, x2: usize, x3: usize, f: usize): void {
+  columns(true, w, x0, x1, x2, x3, 0, 64, f);
 }
 
 /** The two halves of a block have scales of their own. */
-function inHalves(u: usize, v: usize, x0: usize, x1: usize, x2: usize, x3: usize, f: usize): void {
-  columns(false, u, v, x0, x1, x2, x3, 0, 32, f);
-  columns(false, u, v, x0, x1, x2, x3, 32, 64, f);
+function inHalves(w: usize, x0: usize, x1: usize, x2: usize, x3: usize, f: usize): void {
+  columns(false, w, x0, x1, x2, x3, 0, 32, f);
+  columns(false, w, x0, x1, x2, x3, 32, 64, f);
 }
 
 /** The columns at bytes `from` to `to` of the activations. */
 // @ts-ignore: decorator
 @inline
 function columns(
-  minima: bool, u: usize, v: usize, x0: usize, x1: usize, x2: usize, x3: usize, from: usize, to: usize, f: usize,
+  minima: bool, w: usize, x0: usize, x1: usize, x2: usize, x3: usize, from: usize, to: usize, f: usize,
 ): void {
   let a0 = i32x4.splat(0);
   let a1 = a0;
@@ -57,8 +52,8 @@ function columns(
   let b2 = a0;
   let b3 = a0;
   for (let c = from; c < to; c += 4) {
-    const a = v128.load(u + (c << 2));
-    const b = v128.load(v + (c << 2));
+    const a = v128.load(w + (c << 3));
+    const b = v128.load(w + (c << 3), 16);
     let x = v128.load32_splat(x0 + c);
     a0 = dot16(a0, a, x);
     b0 = dot16(b0, b, x);
@@ -72,24 +67,26 @@ function columns(
     a3 = dot16(a3, a, x);
     b3 = dot16(b3, b, x);
   }
-  add(minima, a0, u, x0, from, f);
-  add(minima, b0, v, x0, from, f + 16);
-  add(minima, a1, u, x1, from, f + SUMS);
-  add(minima, b1, v, x1, from, f + SUMS + 16);
-  add(minima, a2, u, x2, from, f + 2 * SUMS);
-  add(minima, b2, v, x2, from, f + 2 * SUMS + 16);
-  add(minima, a3, u, x3, from, f + 3 * SUMS);
-  add(minima, b3, v, x3, from, f + 3 * SUMS + 16);
+  token(minima, a0, b0, w, x0, from, f);
+  token(minima, a1, b1, w, x1, from, f + 32);
+  token(minima, a2, b2, w, x2, from, f + 64);
+  token(minima, a3, b3, w, x3, from, f + 96);
 }
 
-/** f += the sums of a token and four rows, scaled. */
+/** f[0..8) += the sums of one token, scaled. */
 // @ts-ignore: decorator
 @inline
-function add(minima: bool, sums: v128, w: usize, x: usize, from: usize, f: usize): void {
-  // The second half of a q6_k block has the scales after the first's.
-  const scales = from == 0 ? v128.load(w, 256) : v128.load(w, 272);
-  let total = v128.load(f);
-  if (minima) total = madd(v128.load(w, 272), v128.load32_splat(x, 64 + X_OFFSET), total);
-  const scale = f32x4.mul(scales, v128.load32_splat(x, 64 + X_SCALE));
-  v128.store(f, madd(f32x4.convert_i32x4_s(sums), scale, total));
+function token(minima: bool, a: v128, b: v128, w: usize, x: usize, from: usize, f: usize): void {
+  // The second half of a q6_k block has its scales after the first's.
+  const scales = from == 0 ? w + 512 : w + 544;
+  const unit = v128.load32_splat(x, 64 + X_SCALE);
+  let totalA = v128.load(f);
+  let totalB = v128.load(f, 16);
+  if (minima) {
+    const offset = v128.load32_splat(x, 64 + X_OFFSET);
+    totalA = madd(v128.load(w, 544), offset, totalA);
+    totalB = madd(v128.load(w, 560), offset, totalB);
+  }
+  v128.store(f, madd(f32x4.convert_i32x4_s(a), f32x4.mul(v128.load(scales), unit), totalA));
+  v128.store(f, madd(f32x4.convert_i32x4_s(b), f32x4.mul(v128.load(scales, 16), unit), totalB), 16);
 }

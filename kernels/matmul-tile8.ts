@@ -10,19 +10,14 @@ import { dot8 } from './matmul-dot';
 import { UNPACKED_8 } from './matmul-unpack8';
 import { madd } from './simd';
 
-const SUMS: usize = 32;
-
-/**
- * f[t, 0..8) += `blocks` unpacked blocks × those of four tokens at x0 … x3. Rows 0 to 3 are at w, 4 to 7 at `next`
- * bytes after.
- */
+/** f[t, 0..8) += `blocks` unpacked blocks at w × those of four tokens at x0 … x3. */
 export function tile8(
-  type: i32, w: usize, next: usize, blocks: i32, x0: usize, x1: usize, x2: usize, x3: usize, f: usize,
+  type: i32, w: usize, blocks: i32, x0: usize, x1: usize, x2: usize, x3: usize, f: usize,
 ): void {
   for (; blocks > 0; blocks--) {
-    if (type == Held.q4_0) q4_0(w, w + next, x0, x1, x2, x3, f);
-    else if (type == Held.q4_k) q4_k(w, w + next, x0, x1, x2, x3, f);
-    else q6_k(w, w + next, x0, x1, x2, x3, f);
+    if (type == Held.q4_0) q4_0(w, x0, x1, x2, x3, f);
+    else if (type == Held.q4_k) q4_k(w, x0, x1, x2, x3, f);
+    else q6_k(w, x0, x1, x2, x3, f);
     w += UNPACKED_8;
     x0 += X8_BLOCK;
     x1 += X8_BLOCK;
@@ -31,24 +26,24 @@ export function tile8(
   }
 }
 
-function q4_0(u: usize, v: usize, x0: usize, x1: usize, x2: usize, x3: usize, f: usize): void {
-  columns(Held.q4_0, u, v, x0, x1, x2, x3, 0, 32, f);
+function q4_0(w: usize, x0: usize, x1: usize, x2: usize, x3: usize, f: usize): void {
+  columns(Held.q4_0, w, x0, x1, x2, x3, 0, 32, f);
 }
 
-function q4_k(u: usize, v: usize, x0: usize, x1: usize, x2: usize, x3: usize, f: usize): void {
-  columns(Held.q4_k, u, v, x0, x1, x2, x3, 0, 32, f);
+function q4_k(w: usize, x0: usize, x1: usize, x2: usize, x3: usize, f: usize): void {
+  columns(Held.q4_k, w, x0, x1, x2, x3, 0, 32, f);
 }
 
 /** The two halves of a block have scales of their own. */
-function q6_k(u: usize, v: usize, x0: usize, x1: usize, x2: usize, x3: usize, f: usize): void {
-  columns(Held.q6_k, u, v, x0, x1, x2, x3, 0, 16, f);
-  columns(Held.q6_k, u, v, x0, x1, x2, x3, 16, 32, f);
+function q6_k(w: usize, x0: usize, x1: usize, x2: usize, x3: usize, f: usize): void {
+  columns(Held.q6_k, w, x0, x1, x2, x3, 0, 16, f);
+  columns(Held.q6_k, w, x0, x1, x2, x3, 16, 32, f);
 }
 
 // @ts-ignore: decorator
 @inline
 function columns(
-  type: i32, u: usize, v: usize, x0: usize, x1: usize, x2: usize, x3: usize, from: usize, to: usize, f: usize,
+  type: i32, w: usize, x0: usize, x1: usize, x2: usize, x3: usize, from: usize, to: usize, f: usize,
 ): void {
   let a0 = start(type, x0, from);
   let a1 = start(type, x1, from);
@@ -59,8 +54,8 @@ function columns(
   let b2 = a2;
   let b3 = a3;
   for (let c = from; c < to; c += 4) {
-    const a = v128.load(u + (c << 2));
-    const b = v128.load(v + (c << 2));
+    const a = v128.load(w + (c << 3));
+    const b = v128.load(w + (c << 3), 16);
     let x = v128.load32_splat(x0 + c);
     a0 = dot8(a0, a, x);
     b0 = dot8(b0, b, x);
@@ -74,14 +69,10 @@ function columns(
     a3 = dot8(a3, a, x);
     b3 = dot8(b3, b, x);
   }
-  add(type, a0, u, x0, from, f);
-  add(type, b0, v, x0, from, f + 16);
-  add(type, a1, u, x1, from, f + SUMS);
-  add(type, b1, v, x1, from, f + SUMS + 16);
-  add(type, a2, u, x2, from, f + 2 * SUMS);
-  add(type, b2, v, x2, from, f + 2 * SUMS + 16);
-  add(type, a3, u, x3, from, f + 3 * SUMS);
-  add(type, b3, v, x3, from, f + 3 * SUMS + 16);
+  token(type, a0, b0, w, x0, from, f);
+  token(type, a1, b1, w, x1, from, f + 32);
+  token(type, a2, b2, w, x2, from, f + 64);
+  token(type, a3, b3, w, x3, from, f + 96);
 }
 
 /** What a token's sums start from: the offset that the unsigned weights carry, times the sum of the activations. */
@@ -93,15 +84,22 @@ function start(type: i32, x: usize, from: usize): v128 {
   return from == 0 ? v128.load32_splat(x, 32 + X_PAIRS_32A) : v128.load32_splat(x, 32 + X_PAIRS_32B);
 }
 
-/** f += the sums of a token and four rows, scaled. */
+/** f[0..8) += the sums of one token, scaled. */
 // @ts-ignore: decorator
 @inline
-function add(type: i32, sums: v128, w: usize, x: usize, from: usize, f: usize): void {
-  const scale = f32x4.mul(v128.load(w, 128), v128.load32_splat(x, 32 + X_SCALE));
-  let wide: v128;
-  if (type == Held.q6_k) wide = i32x4.dot_i16x8_s(sums, v128.load(w + from, 144));
-  else wide = i32x4.extadd_pairwise_i16x8_s(sums);
-  let total = v128.load(f);
-  if (type == Held.q4_k) total = madd(v128.load(w, 144), v128.load32_splat(x, 32 + X_OFFSET), total);
-  v128.store(f, madd(f32x4.convert_i32x4_s(wide), scale, total));
+function token(type: i32, a: v128, b: v128, w: usize, x: usize, from: usize, f: usize): void {
+  const unit = v128.load32_splat(x, 32 + X_SCALE);
+  // A sum's two halves are added as they widen; q6_k scales them on the way.
+  const ones = i16x8.splat(1);
+  const wideA = i32x4.dot_i16x8_s(a, type == Held.q6_k ? v128.load(w + (from << 1), 288) : ones);
+  const wideB = i32x4.dot_i16x8_s(b, type == Held.q6_k ? v128.load(w + (from << 1), 304) : ones);
+  let totalA = v128.load(f);
+  let totalB = v128.load(f, 16);
+  if (type == Held.q4_k) {
+    const offset = v128.load32_splat(x, 32 + X_OFFSET);
+    totalA = madd(v128.load(w, 288), offset, totalA);
+    totalB = madd(v128.load(w, 304), offset, totalB);
+  }
+  v128.store(f, madd(f32x4.convert_i32x4_s(wideA), f32x4.mul(v128.load(w, 256), unit), totalA));
+  v128.store(f, madd(f32x4.convert_i32x4_s(wideB), f32x4.mul(v128.load(w, 272), unit), totalB), 16);
 }

@@ -1,23 +1,23 @@
 /**
- * A run of a panel as 16-bit integers, offsets subtracted, for the 16-bit tiles. Scratch holds four groups of four
- * rows, one after the other; each block of 32 columns of a group is 288 bytes: 16 vectors of 4 rows × 2 columns, then
- * 4 f32 scales, then q4_k: 4 f32 minima; q6_k: the scales of the second 16 columns.
+ * A run of a panel as 16-bit integers, offsets subtracted, for the 16-bit tiles. Scratch holds the panel's rows 0 to 7,
+ * then its rows 8 to 15; each block of 32 columns of eight rows is 576 bytes: for every 2 columns a vector of rows 0 to
+ * 3 and one of rows 4 to 7, then 8 f32 scales, then q4_k: 8 f32 minima; q6_k: the scales of the second 16 columns.
  */
 import { Held, Q4_0_BLOCK, Q4_K_BLOCK, Q6_K_BLOCK, Q8_0_BLOCK } from '../src/tensor/ops/layout-constants';
 import { bytesS, bytesU, highNibbles, lowNibbles } from './matmul-dot';
 import { loadHalf } from './matmul-half';
 
-export const UNPACKED_16: usize = 288;
+export const UNPACKED_16: usize = 576;
 
 export function unpack16(type: i32, w: usize, blocks: i32, scratch: usize): void {
-  const group = <usize>blocks * UNPACKED_16;
+  const half = <usize>blocks * UNPACKED_16;
   if (type == Held.q8_0) {
     for (; blocks > 0; blocks--) {
       for (let g: usize = 0; g < 4; g++) {
-        const out = scratch + g * group;
+        const out = scratch + (g >> 1) * half + ((g & 1) << 4);
         const q = w + 32 + (g << 4);
-        for (let j: usize = 0; j < 8; j++) widen(v128.load(q + (j << 6)), out + (j << 5));
-        v128.store(out, loadHalf(w + (g << 3)), 256);
+        for (let j: usize = 0; j < 8; j++) widen(v128.load(q + (j << 6)), out + (j << 6));
+        v128.store(out, loadHalf(w + (g << 3)), 512);
       }
       w += Q8_0_BLOCK;
       scratch += UNPACKED_16;
@@ -25,9 +25,9 @@ export function unpack16(type: i32, w: usize, blocks: i32, scratch: usize): void
   } else if (type == Held.q4_0) {
     for (; blocks > 0; blocks--) {
       for (let g: usize = 0; g < 4; g++) {
-        const out = scratch + g * group;
+        const out = scratch + (g >> 1) * half + ((g & 1) << 4);
         nibbleGroup(w + 32 + (g << 4), out, i8x16.splat(8));
-        v128.store(out, loadHalf(w + (g << 3)), 256);
+        v128.store(out, loadHalf(w + (g << 3)), 512);
       }
       w += Q4_0_BLOCK;
       scratch += UNPACKED_16;
@@ -36,12 +36,12 @@ export function unpack16(type: i32, w: usize, blocks: i32, scratch: usize): void
     for (; blocks > 0; blocks -= 8) {
       for (let sub = w + 64, end = sub + 2304; sub != end; sub += 288) {
         for (let g: usize = 0; g < 4; g++) {
-          const out = scratch + g * group;
+          const out = scratch + (g >> 1) * half + ((g & 1) << 4);
           nibbleGroup(sub + 32 + (g << 4), out, i8x16.splat(0));
           const scales = f32x4.convert_i32x4_s(bytesU(sub + (g << 2)));
           const minima = f32x4.convert_i32x4_s(bytesU(sub + 16 + (g << 2)));
-          v128.store(out, f32x4.mul(loadHalf(w + (g << 3)), scales), 256);
-          v128.store(out, f32x4.mul(loadHalf(w + 32 + (g << 3)), minima), 272);
+          v128.store(out, f32x4.mul(loadHalf(w + (g << 3)), scales), 512);
+          v128.store(out, f32x4.mul(loadHalf(w + 32 + (g << 3)), minima), 544);
         }
         scratch += UNPACKED_16;
       }
@@ -53,11 +53,11 @@ export function unpack16(type: i32, w: usize, blocks: i32, scratch: usize): void
         const q = w + 288 + i * 384;
         const scales = w + 32 + (i << 5);
         for (let g: usize = 0; g < 4; g++) {
-          const out = scratch + g * group;
+          const out = scratch + (g >> 1) * half + ((g & 1) << 4);
           sixGroup(q + (g << 4), out);
           const d = loadHalf(w + (g << 3));
-          v128.store(out, f32x4.mul(d, f32x4.convert_i32x4_s(bytesS(scales + (g << 2)))), 256);
-          v128.store(out, f32x4.mul(d, f32x4.convert_i32x4_s(bytesS(scales + 16 + (g << 2)))), 272);
+          v128.store(out, f32x4.mul(d, f32x4.convert_i32x4_s(bytesS(scales + (g << 2)))), 512);
+          v128.store(out, f32x4.mul(d, f32x4.convert_i32x4_s(bytesS(scales + 16 + (g << 2)))), 544);
         }
         scratch += UNPACKED_16;
       }
@@ -73,7 +73,7 @@ function widen(v: v128, out: usize): void {
   const a = i16x8.extend_low_i8x16_s(v);
   const b = i16x8.extend_high_i8x16_s(v);
   v128.store(out, i8x16.shuffle(a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27));
-  v128.store(out, i8x16.shuffle(a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31), 16);
+  v128.store(out, i8x16.shuffle(a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31), 32);
 }
 
 // @ts-ignore: decorator
@@ -82,8 +82,8 @@ function nibbleGroup(q: usize, out: usize, offset: v128): void {
   for (let end = q + 256; q != end; q += 64) {
     const v = v128.load(q);
     widen(i8x16.sub(lowNibbles(v), offset), out);
-    widen(i8x16.sub(highNibbles(v), offset), out + 128);
-    out += 32;
+    widen(i8x16.sub(highNibbles(v), offset), out + 256);
+    out += 64;
   }
 }
 
@@ -97,10 +97,10 @@ function sixGroup(q: usize, out: usize): void {
     const v0 = v128.load(q);
     const v1 = v128.load(q, 64);
     widen(i8x16.sub(v128.or(lowNibbles(v0), v128.and(i16x8.shl(high, 4), two)), offset), out);
-    widen(i8x16.sub(v128.or(highNibbles(v0), v128.and(i16x8.shl(high, 2), two)), offset), out + 128);
-    widen(i8x16.sub(v128.or(lowNibbles(v1), v128.and(high, two)), offset), out + 32);
-    widen(i8x16.sub(v128.or(highNibbles(v1), v128.and(i16x8.shr_u(high, 2), two)), offset), out + 160);
+    widen(i8x16.sub(v128.or(highNibbles(v0), v128.and(i16x8.shl(high, 2), two)), offset), out + 256);
+    widen(i8x16.sub(v128.or(lowNibbles(v1), v128.and(high, two)), offset), out + 64);
+    widen(i8x16.sub(v128.or(highNibbles(v1), v128.and(i16x8.shr_u(high, 2), two)), offset), out + 320);
     q += 128;
-    out += 64;
+    out += 128;
   }
 }

@@ -1,22 +1,23 @@
 /**
- * A run of a panel as bytes for the 8-bit tiles. Scratch holds four groups of four rows, one after the other; each
- * block of 32 columns of a group is 176 bytes: 8 vectors of 4 rows × 4 columns (0 to 127), then 4 f32 scales, then
- * q4_k: 4 f32 minima; q6_k: 4 scales of the half A and 4 of the half B as 16-bit pairs (the f32 scale is d).
+ * A run of a panel as bytes for the 8-bit tiles. Scratch holds the panel's rows 0 to 7, then its rows 8 to 15; each
+ * block of 32 columns of eight rows is 352 bytes: for every 4 columns a vector of rows 0 to 3 and one of rows 4 to 7
+ * (values 0 to 127), then 8 f32 scales, then q4_k: 8 f32 minima; q6_k: 8 scales of the half A and 8 of the half B as
+ * 16-bit pairs (the f32 scale is d).
  */
 import { Held, Q4_0_BLOCK, Q4_K_BLOCK, Q6_K_BLOCK } from '../src/tensor/ops/layout-constants';
 import { bytePairs, bytesU, highNibbles, lowNibbles } from './matmul-dot';
 import { loadHalf } from './matmul-half';
 
-export const UNPACKED_8: usize = 176;
+export const UNPACKED_8: usize = 352;
 
 export function unpack8(type: i32, w: usize, blocks: i32, scratch: usize): void {
-  const group = <usize>blocks * UNPACKED_8;
+  const half = <usize>blocks * UNPACKED_8;
   if (type == Held.q4_0) {
     for (; blocks > 0; blocks--) {
       for (let g: usize = 0; g < 4; g++) {
-        const out = scratch + g * group;
+        const out = scratch + (g >> 1) * half + ((g & 1) << 4);
         nibbleGroup(w + 32 + (g << 4), out);
-        v128.store(out, loadHalf(w + (g << 3)), 128);
+        v128.store(out, loadHalf(w + (g << 3)), 256);
       }
       w += Q4_0_BLOCK;
       scratch += UNPACKED_8;
@@ -25,12 +26,12 @@ export function unpack8(type: i32, w: usize, blocks: i32, scratch: usize): void 
     for (; blocks > 0; blocks -= 8) {
       for (let sub = w + 64, end = sub + 2304; sub != end; sub += 288) {
         for (let g: usize = 0; g < 4; g++) {
-          const out = scratch + g * group;
+          const out = scratch + (g >> 1) * half + ((g & 1) << 4);
           nibbleGroup(sub + 32 + (g << 4), out);
           const scales = f32x4.convert_i32x4_s(bytesU(sub + (g << 2)));
           const minima = f32x4.convert_i32x4_s(bytesU(sub + 16 + (g << 2)));
-          v128.store(out, f32x4.mul(loadHalf(w + (g << 3)), scales), 128);
-          v128.store(out, f32x4.mul(loadHalf(w + 32 + (g << 3)), minima), 144);
+          v128.store(out, f32x4.mul(loadHalf(w + (g << 3)), scales), 256);
+          v128.store(out, f32x4.mul(loadHalf(w + 32 + (g << 3)), minima), 288);
         }
         scratch += UNPACKED_8;
       }
@@ -42,11 +43,11 @@ export function unpack8(type: i32, w: usize, blocks: i32, scratch: usize): void 
         const q = w + 288 + i * 384;
         const scales = w + 32 + (i << 5);
         for (let g: usize = 0; g < 4; g++) {
-          const out = scratch + g * group;
+          const out = scratch + (g >> 1) * half + ((g & 1) << 4);
           sixGroup(q + (g << 4), out);
-          v128.store(out, loadHalf(w + (g << 3)), 128);
-          v128.store(out, bytePairs(scales + (g << 2)), 144);
-          v128.store(out, bytePairs(scales + 16 + (g << 2)), 160);
+          v128.store(out, loadHalf(w + (g << 3)), 256);
+          v128.store(out, bytePairs(scales + (g << 2)), 288);
+          v128.store(out, bytePairs(scales + 16 + (g << 2)), 320);
         }
         scratch += UNPACKED_8;
       }
@@ -61,8 +62,8 @@ function nibbleGroup(q: usize, out: usize): void {
   for (let end = q + 256; q != end; q += 64) {
     const v = v128.load(q);
     v128.store(out, lowNibbles(v));
-    v128.store(out, highNibbles(v), 64);
-    out += 16;
+    v128.store(out, highNibbles(v), 128);
+    out += 32;
   }
 }
 
@@ -75,10 +76,10 @@ function sixGroup(q: usize, out: usize): void {
     const v0 = v128.load(q);
     const v1 = v128.load(q, 64);
     v128.store(out, v128.or(lowNibbles(v0), v128.and(i16x8.shl(high, 4), two)));
-    v128.store(out, v128.or(highNibbles(v0), v128.and(i16x8.shl(high, 2), two)), 64);
-    v128.store(out, v128.or(lowNibbles(v1), v128.and(high, two)), 16);
-    v128.store(out, v128.or(highNibbles(v1), v128.and(i16x8.shr_u(high, 2), two)), 80);
+    v128.store(out, v128.or(highNibbles(v0), v128.and(i16x8.shl(high, 2), two)), 128);
+    v128.store(out, v128.or(lowNibbles(v1), v128.and(high, two)), 32);
+    v128.store(out, v128.or(highNibbles(v1), v128.and(i16x8.shr_u(high, 2), two)), 160);
     q += 128;
-    out += 32;
+    out += 64;
   }
 }

@@ -19,7 +19,7 @@ import { placedStateBytes, Sequence, stateBytes } from './sequence.js';
 import { CheckpointWeights, type HeldWeight } from './weights.js';
 
 const DEFAULT_CONTEXT = 8192;
-const DEFAULT_CHUNK = 512;
+const DEFAULT_CHUNK = 256;
 
 /** One layer's memory: weights and state that must share an arena. */
 interface Group {
