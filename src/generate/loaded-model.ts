@@ -65,7 +65,7 @@ export class LoadedModel implements Disposable {
       const arenaOf = (layer: number) => team.arenas[plan.arenaOf.get(layer)!];
       const sequence = new Sequence(settings.kv, settings.context);
       const head = definition.head.weight as HeldWeight;
-      for (const weight of weights.held) {
+      for (const weight of inPlacingOrder(weights.held)) {
         // A tied embedding is asked for first and used last.
         weight.arena = arenaOf(weight === head ? definition.blocks.length : weight.layer);
         weight.pointer = weight.arena.alloc(weight.bytes);
@@ -130,6 +130,12 @@ function groupByLayer(model: ModelDefinition, held: readonly HeldWeight[], setti
     for (const state of block.states) groups[layer + 1].bytes += placedStateBytes(state, settings.kv, settings.context);
   });
   return groups;
+}
+
+/** Matrices before vectors: layers that read the same input then lie side by side, and so do their biases. */
+function inPlacingOrder(held: readonly HeldWeight[]): HeldWeight[] {
+  const isVector = (w: HeldWeight) => Number(w.rows === 1);
+  return [...held].sort((a, b) => a.layer - b.layer || isVector(a) - isVector(b));
 }
 
 /** Puts consecutive groups into arenas of at most `room` bytes. */

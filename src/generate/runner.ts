@@ -45,8 +45,9 @@ export class Tensor {
     readonly rows: number,
     readonly columns: number,
     readonly stride = columns,
-    /** Where the columns are groups: elements from one group's start to the next. */
-    readonly period?: number,
+    /** The columns are so many groups, each `period` elements after the one before. */
+    readonly groups = 1,
+    readonly period = columns / groups,
   ) {}
 }
 
@@ -145,6 +146,19 @@ export class Runner implements Ops<Tensor> {
     return residual ? new Tensor(y.pointer, y.rows, y.columns) : y;
   }
 
+  linears(x: Tensor, layers: readonly Linear[]): Tensor[] {
+    const [first] = layers;
+    if (!areNeighbours(layers)) return layers.map((layer) => this.linear(x, layer));
+    const out = layers.reduce((sum, layer) => sum + layer.out, 0);
+    const y = this.linear(x, { ...first, out });
+    let from = 0;
+    return layers.map((layer) => {
+      const slice = this.slice(y, from, layer.out);
+      from += layer.out;
+      return slice;
+    });
+  }
+
   rmsNorm(x: Tensor, w: Norm, heads = 1): Tensor {
     const y = this.tensor(x.columns);
     const cols = x.columns / heads;
@@ -156,7 +170,7 @@ export class Runner implements Ops<Tensor> {
       groups: heads,
       cols,
       xStride: x.stride,
-      xGroupStride: x.period ?? cols,
+      xGroupStride: x.groups === heads ? x.period : cols,
       eps: w.eps,
       weightOffset: w.offset,
     });
@@ -165,7 +179,7 @@ export class Runner implements Ops<Tensor> {
 
   slice(x: Tensor, from: number, columns: number, period?: number): Tensor {
     const groups = period === undefined ? 1 : x.columns / period;
-    return new Tensor(x.pointer + 4 * from, x.rows, groups * columns, x.stride, period);
+    return new Tensor(x.pointer + 4 * from, x.rows, groups * columns, x.stride, groups, period);
   }
 
   rope(x: Tensor, heads: number, headDim: number, rope: Rope): Tensor {
@@ -181,7 +195,7 @@ export class Runner implements Ops<Tensor> {
       rotaryDim: rope.rotaryDim,
       interleaved: rope.interleaved,
       tokenStride: x.stride,
-      headStride: x.period ?? headDim,
+      headStride: x.groups === heads ? x.period : headDim,
     });
     return y;
   }
@@ -257,8 +271,7 @@ export class Runner implements Ops<Tensor> {
 
   sigmoidGate(x: Tensor, gate: Tensor): Tensor {
     const y = this.tensor(x.columns);
-    const { period = gate.columns } = gate;
-    const groups = Math.round(gate.stride / period);
+    const { groups, period } = gate;
     sigmoidGate(this.arena.program, {
       x: x.pointer,
       gate: gate.pointer,
@@ -444,4 +457,17 @@ export class Runner implements Ops<Tensor> {
 
 function pointerOf(vector: Vector | undefined): number {
   return vector ? (vector as HeldWeight).pointer : 0;
+}
+
+/** Whether layers lie in memory as the rows of one matrix. Placing a model puts them so wherever their panels are whole. */
+function areNeighbours(layers: readonly Linear[]): boolean {
+  return layers.every((layer, i) => {
+    if (i === 0) return true;
+    const before = layers[i - 1];
+    const [a, b] = [before.weight as HeldWeight, layer.weight as HeldWeight];
+    if (a.type !== b.type || before.in !== layer.in || before.out % 16 !== 0) return false;
+    if (a.arena !== b.arena || a.pointer + a.bytes !== b.pointer) return false;
+    if (!before.bias || !layer.bias) return !before.bias && !layer.bias;
+    return pointerOf(before.bias) + 4 * before.out === pointerOf(layer.bias);
+  });
 }

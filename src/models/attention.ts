@@ -51,10 +51,9 @@ export class Attention {
 
   forward<T>(o: Ops<T>, x: T, residual: T): T {
     const { heads, kvHeads, headDim } = this.shape;
-    const projected = o.linear(x, this.q_proj);
+    const [projected, keys, v] = o.linears(x, [this.q_proj, this.k_proj, this.v_proj]);
     let q = this.gated ? o.slice(projected, 0, headDim, 2 * headDim) : projected;
-    let k = o.linear(x, this.k_proj);
-    const v = o.linear(x, this.v_proj);
+    let k = keys;
     if (this.q_norm) q = o.rmsNorm(q, this.q_norm, heads);
     if (this.k_norm) k = o.rmsNorm(k, this.k_norm, kvHeads);
     q = o.rope(q, heads, headDim, this.position);

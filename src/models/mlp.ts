@@ -14,6 +14,7 @@ export class MLP {
   }
 
   forward<T>(o: Ops<T>, x: T, residual: T): T {
-    return o.linear(o.swiglu(o.linear(x, this.gate_proj), o.linear(x, this.up_proj)), this.down_proj, residual);
+    const [gate, up] = o.linears(x, [this.gate_proj, this.up_proj]);
+    return o.linear(o.swiglu(gate, up), this.down_proj, residual);
   }
 }

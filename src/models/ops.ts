@@ -32,6 +32,8 @@ export interface DeltaShape {
 export interface Ops<T> {
   /** x·Wᵀ + b, [tokens, out]. With `residual`, adds onto it and returns it; the residual's old value is gone. */
   linear(x: T, w: Linear, residual?: T): T;
+  /** Several linear layers of the same x; an executor may compute them as one. */
+  linears(x: T, layers: readonly Linear[]): T[];
   /** x / √(mean(x²) + eps) · w over each row; with `heads`, over each of so many equal parts of a row. */
   rmsNorm(x: T, w: Norm, heads?: number): T;
   /** Columns [from, from + columns) as a view. With `period`, those columns of each group of `period` columns, packed. */

@@ -93,6 +93,7 @@ class QwenBlock implements Block {
     const v = o.slice(qkv, 2 * size, size);
     const h = o.linear(o.attention(q, k, v, this.cache, this.shape), this.attn_c_proj, x);
     const n = o.rmsNorm(h, this.ln_2);
-    return o.linear(o.swiglu(o.linear(n, this.w2), o.linear(n, this.w1)), this.mlp_c_proj, h);
+    const [up, gate] = o.linears(n, [this.w1, this.w2]);
+    return o.linear(o.swiglu(gate, up), this.mlp_c_proj, h);
   }
 }

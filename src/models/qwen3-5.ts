@@ -105,10 +105,10 @@ class GatedDeltaNet implements SubLayer {
   }
 
   forward<T>(o: Ops<T>, x: T, residual: T): T {
-    const qkv = o.conv(o.linear(x, this.in_proj_qkv), this.conv1d, this.convState);
-    const z = o.linear(x, this.in_proj_z);
+    const [mixed, z] = o.linears(x, [this.in_proj_qkv, this.in_proj_z]);
     const a = o.linear(x, this.in_proj_a);
     const b = o.linear(x, this.in_proj_b);
+    const qkv = o.conv(mixed, this.conv1d, this.convState);
     const y = o.deltaRule(qkv, a, b, { aLog: this.A_log, dtBias: this.dt_bias }, this.deltaState, this.shape);
     return o.linear(o.gatedNorm(y, z, this.norm, this.shape.valueHeads), this.out_proj, residual);
   }
