@@ -8,8 +8,8 @@ import { enableRelaxedSimd, readKernels } from './host.js';
 export type Simd = 'plain' | 'relaxed';
 
 export interface Kernels {
-  begin(program: number, count: number): void;
-  run(scratch: number): void;
+  begin(program: number, count: number, members: number): void;
+  run(member: number, scratch: number): void;
   abandon(): void;
   startJob(): void;
   awaitJob(last: number): number;

@@ -1,9 +1,10 @@
 /** A member of the team: waits for programs in its own thread and takes pieces of them until dismissed. */
 import { workerData } from 'node:worker_threads';
+import { memberScratch } from './arena.js';
 import { instantiate } from './kernels.js';
 import { CONTROL, DISMISSED, type MemberData } from './team.js';
 
-const { module, memories, scratch } = workerData as MemberData;
+const { module, memories, member } = workerData as MemberData;
 const kernels = memories.map((memory) => instantiate(module, memory));
 const control = new Int32Array(memories[0].buffer, CONTROL.address, 2);
 
@@ -13,9 +14,9 @@ for (;;) {
   const active = Atomics.load(control, CONTROL.active);
   if (active === DISMISSED) break;
   try {
-    kernels[active].run(scratch);
+    kernels[active].run(member, memberScratch(member));
   } catch {
-    Atomics.store(control, CONTROL.failed, 1);
+    Atomics.store(control, CONTROL.failed, job);
     kernels[active].abandon();
   }
 }

@@ -10,7 +10,7 @@ import { Arena, memberScratch } from './arena.js';
 import { startWorker } from './host.js';
 import { chooseSimd, compileKernels, instantiate, type Kernels, type Simd } from './kernels.js';
 
-/** Words of the home arena's control block that JavaScript uses; kernels/team.ts has the rest of the block. */
+/** Words of the home arena's control block that JavaScript uses (the last program that failed, by number); kernels/team.ts has the rest. */
 export const CONTROL = { address: 384, active: 0, failed: 1 } as const;
 /** Value of `active` that sends the members home. */
 export const DISMISSED = -1;
@@ -18,7 +18,8 @@ export const DISMISSED = -1;
 export interface MemberData {
   module: WebAssembly.Module;
   memories: WebAssembly.Memory[];
-  scratch: number;
+  /** Its number, from 1. */
+  member: number;
 }
 
 export class Team implements Disposable {
@@ -28,6 +29,9 @@ export class Team implements Disposable {
   private readonly kernels: Kernels[];
   private readonly control: Int32Array;
   private readonly workers: Worker[] = [];
+  /** Number of the program that runs, as the members count them. */
+  private job = 0;
+  private lost = false;
 
   /** Allocates one arena for each entry of `sizes` (bytes) and starts the other members. */
   constructor(sizes: readonly number[], options: { threads: number; simd?: Simd }) {
@@ -39,9 +43,11 @@ export class Team implements Disposable {
     this.kernels = memories.map((memory) => instantiate(module, memory));
     this.control = new Int32Array(memories[0].buffer, CONTROL.address, 2);
     for (let member = 1; member < this.threads; member++) {
-      const data: MemberData = { module, memories, scratch: memberScratch(member) };
+      const data: MemberData = { module, memories, member };
       const worker = startWorker('tensor/member.js', data);
-      worker.on('error', () => Atomics.store(this.control, CONTROL.failed, 1));
+      worker.on('error', () => {
+        this.lost = true;
+      });
       this.workers.push(worker);
     }
   }
@@ -57,18 +63,19 @@ export class Team implements Disposable {
     const { program } = arena;
     if (program.count === 0) return;
     const kernels = this.kernels[arena.index];
-    kernels.begin(program.pointer, program.count);
+    kernels.begin(program.pointer, program.count, this.threads);
     Atomics.store(this.control, CONTROL.active, arena.index);
+    this.job++;
     this.kernels[0].startJob();
     try {
-      kernels.run(memberScratch(0));
+      kernels.run(0, memberScratch(0));
     } catch (cause) {
       kernels.abandon();
       throw new KaiwenError('internal', 'A kernel failed.', { cause });
     } finally {
       program.clear();
     }
-    if (Atomics.exchange(this.control, CONTROL.failed, 0)) {
+    if (this.lost || Atomics.load(this.control, CONTROL.failed) === this.job) {
       throw new KaiwenError('internal', 'A member of the team failed.');
     }
   }
