@@ -54,7 +54,17 @@ for (const { out, features } of KERNELS) {
   run(out, packageBin('assemblyscript', 'asc'), [
     'kernels/index.ts',
     ...['--outFile', out, '--runtime', 'stub', '-O3', '--noAssert', '--converge'],
-    ...['--importMemory', '--sharedMemory', '--initialMemory', '1', '--maximumMemory', '65536'],
+    // Below the tables of the module's own: the team's control block (kernels/team.ts).
+    ...[
+      '--memoryBase',
+      '32768',
+      '--importMemory',
+      '--sharedMemory',
+      '--initialMemory',
+      '1',
+      '--maximumMemory',
+      '65536',
+    ],
     ...['simd', 'threads', ...features].flatMap((feature) => ['--enable', feature]),
   ]);
 }
