@@ -20,13 +20,13 @@ type Metadata = Readonly<Record<string, unknown>>;
 const SPLIT = /^(.*)-(\d{5})-of-(\d{5})\.gguf$/;
 
 /** Opens a GGUF file by any of its parts. */
-export function openGguf(path: string): Checkpoint {
+export function openGguf(path: string, vocabulary = true): Checkpoint {
   const files: RandomAccessFile[] = [];
   try {
     const parts = partsOf(path).map((part) => {
       const file = new RandomAccessFile(part);
       files.push(file);
-      return { file, header: parseGguf(file) };
+      return { file, header: parseGguf(file, vocabulary) };
     });
     // Only the first part has the model's metadata.
     const { metadata } = parts[0]!.header;

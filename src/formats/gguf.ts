@@ -44,6 +44,8 @@ const KEY_LIMIT = 65_535;
 const NAME_LIMIT = 1024;
 const STRING_LIMIT = 64 * 2 ** 20;
 const ARRAY_LIMIT = 2 ** 24;
+/** Arrays of strings up to this length are always read. */
+const SHORT_ARRAY = 64;
 const DEPTH_LIMIT = 4;
 const ALIGNMENT_LIMIT = 2 ** 20;
 /** ggml tensors have at most four dimensions. */
@@ -70,9 +72,12 @@ export function isGguf(file: RandomAccessFile): boolean {
   return new DataView(magic.buffer).getUint32(0, true) === GGUF_MAGIC;
 }
 
-/** Reads and checks a header. Throws 'bad_file' or 'unsupported', naming the file and the field. */
-export function parseGguf(file: RandomAccessFile): GgufHeader {
-  const cursor = new Cursor(file);
+/**
+ * Reads and checks a header. Throws 'bad_file' or 'unsupported', naming the file and the field. Without `vocabulary`,
+ * long arrays of strings keep their length but not their elements: who only computes has no use for 300,000 of them.
+ */
+export function parseGguf(file: RandomAccessFile, vocabulary = true): GgufHeader {
+  const cursor = new Cursor(file, vocabulary);
   if (cursor.u32() !== GGUF_MAGIC) throw cursor.bad('not a GGUF file');
   const version = cursor.u32();
   if (version !== 2 && version !== 3) {
@@ -164,7 +169,10 @@ class Cursor {
   #filled = 0;
   #used = 0;
 
-  constructor(file: RandomAccessFile) {
+  constructor(
+    file: RandomAccessFile,
+    private readonly vocabulary: boolean,
+  ) {
     this.file = file;
     this.#window = new Uint8Array(Math.min(WINDOW, file.size));
     this.#view = new DataView(this.#window.buffer);
@@ -204,7 +212,8 @@ class Cursor {
 
   /** An unsigned size; what no double can hold is far beyond any file and stays far beyond it. */
   u64(): number {
-    return Number(this.#view.getBigUint64(this.#take(8), true));
+    const at = this.#take(8);
+    return this.#view.getUint32(at, true) + this.#view.getUint32(at + 4, true) * 2 ** 32;
   }
 
   /** A number of things that take at least `bytes` each. */
@@ -226,7 +235,14 @@ class Cursor {
       return new TextDecoder().decode(bytes);
     }
     const at = this.#take(length);
-    return decodeShort(this.#window.subarray(at, at + length));
+    return decodeShort(this.#window, at, at + length);
+  }
+
+  #skipString(what: string): void {
+    const length = this.u64();
+    if (length > Math.min(STRING_LIMIT, this.remaining)) throw this.bad(`${label(what)} would have ${length} bytes`);
+    if (length > this.#window.byteLength) this.#used += length;
+    else this.#take(length);
   }
 
   value(type: number, key: string, depth: number): unknown {
@@ -269,6 +285,10 @@ class Cursor {
     if (least === undefined) throw this.bad(`metadata '${label(key)}' has elements of the unknown type ${type}`);
     const count = this.count(`elements of '${label(key)}'`, least);
     if (count > ARRAY_LIMIT) throw this.bad(`metadata '${label(key)}' has ${count} elements`);
+    if (type === GGUF_TYPES.string && count > SHORT_ARRAY && !this.vocabulary) {
+      for (let i = 0; i < count; i++) this.#skipString(key);
+      return new Array(count);
+    }
     const values: unknown[] = [];
     for (let i = 0; i < count; i++) values.push(this.value(type, key, depth + 1));
     return values;
@@ -278,12 +298,12 @@ class Cursor {
 const utf8 = new TextDecoder();
 
 /** Most strings of a vocabulary are short ASCII, for which a call of TextDecoder costs more than the characters. */
-function decodeShort(bytes: Uint8Array): string {
-  if (bytes.length > 24) return utf8.decode(bytes);
+function decodeShort(bytes: Uint8Array, from: number, to: number): string {
+  if (to - from > 24) return utf8.decode(bytes.subarray(from, to));
   let text = '';
-  for (const byte of bytes) {
-    if (byte > 127) return utf8.decode(bytes);
-    text += String.fromCharCode(byte);
+  for (let i = from; i < to; i++) {
+    if (bytes[i] > 127) return utf8.decode(bytes.subarray(from, to));
+    text += String.fromCharCode(bytes[i]);
   }
   return text;
 }

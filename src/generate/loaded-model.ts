@@ -44,7 +44,7 @@ export class LoadedModel implements Disposable {
     report: (progress: LoadProgress) => void,
   ): Promise<LoadedModel> {
     const started = performance.now();
-    using checkpoint = openCheckpoint(path);
+    using checkpoint = openCheckpoint(path, { vocabulary: false });
     const weights = new CheckpointWeights(checkpoint);
     const definition = inFile(path, () => buildModel(checkpoint.config, weights, weights.enterLayer));
     weights.checkAllUsed();
