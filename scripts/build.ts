@@ -53,7 +53,7 @@ for (const { out, features } of KERNELS) {
   mkdirSync(dirname(join(root, out)), { recursive: true });
   run(out, packageBin('assemblyscript', 'asc'), [
     'kernels/index.ts',
-    ...['--outFile', out, '--runtime', 'stub', '-O3', '--noAssert', '--converge'],
+    ...['--outFile', out, '--runtime', 'stub', '-O3', '--noAssert'],
     // Below the tables of the module's own: the team's control block (kernels/team.ts).
     ...[
       '--memoryBase',
