@@ -34,11 +34,10 @@ function modified(file: string): number {
 }
 
 function run(name: string, script: string, args: string[]): void {
-  const result = spawnSync(process.execPath, [script, ...args], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
-  if (result.status !== 0) {
-    console.error(`build: ${name} failed`);
-    process.exit(1);
-  }
+  const result = spawnSync(process.execPath, [script, ...args], { cwd: root, encoding: 'utf8' });
+  if (result.status === 0) return; // the compilers' remarks on success help nobody
+  console.error(`${result.stdout}${result.stderr}build: ${name} failed`);
+  process.exit(1);
 }
 
 function packageBin(name: string, bin: string): string {
@@ -46,14 +45,18 @@ function packageBin(name: string, bin: string): string {
   return join(dirname(manifest), require(manifest).bin[bin]);
 }
 
-const kernelSources = Math.max(newest('kernels'), modified('src/tensor/opcodes.ts'));
+// The two files that kernels and recorder share lie in src/.
+const kernelSources = Math.max(
+  newest('kernels'),
+  ...['src/tensor/opcodes.ts', 'src/tensor/ops/layout-constants.ts', 'scripts/build.ts'].map(modified),
+);
 for (const { out, features } of KERNELS) {
   if (!force && modified(out) > kernelSources) continue;
   console.error(`build: ${out}`);
   mkdirSync(dirname(join(root, out)), { recursive: true });
   run(out, packageBin('assemblyscript', 'asc'), [
     'kernels/index.ts',
-    ...['--outFile', out, '--runtime', 'stub', '-O3', '--noAssert'],
+    ...['--outFile', out, '--runtime', 'stub', '-O3', '--noAssert', '--converge'],
     // Below the tables of the module's own: the team's control block (kernels/team.ts).
     ...[
       '--memoryBase',

@@ -5,7 +5,7 @@ import { addEngineOptions, type EngineFlags, engineFrom, loadEngine, wholeNumber
 import { formatBytes, formatCount } from './terminal.js';
 
 interface Flags extends EngineFlags {
-  prompt: number;
+  prompt?: number;
   decode: number;
   repeat: number;
   json?: boolean;
@@ -22,7 +22,7 @@ export function benchCommand(): Command {
   const command = new Command('bench')
     .description('Time prefill and decoding of a model on this machine.')
     .argument('<model>', 'Hugging Face folder or GGUF file')
-    .option('--prompt <n>', 'tokens to prefill', wholeNumber(1), 512)
+    .option('--prompt <n>', 'tokens to prefill (default: 512, or what fits the context)', wholeNumber(1))
     .option('--decode <n>', 'tokens to decode after them', wholeNumber(1), 64)
     .option('--repeat <n>', 'runs; the median counts', wholeNumber(1, 1000), 3)
     .option('--json', 'print the result as one JSON object');
@@ -41,16 +41,16 @@ Examples:
 }
 
 async function bench(path: string, flags: Flags): Promise<void> {
-  const needed = flags.prompt + flags.decode;
   await using engine = await loadEngine(path, engineFrom(flags));
   const { info } = engine;
-  if (needed > info.context) {
-    throw new KaiwenError('usage', `${needed} tokens do not fit the context of ${info.context}.`, {
+  const prompt = flags.prompt ?? Math.min(512, info.context - flags.decode);
+  if (prompt < 1 || prompt + flags.decode > info.context) {
+    throw new KaiwenError('usage', `${prompt} and ${flags.decode} tokens do not fit the context of ${info.context}.`, {
       remedy: 'Give a smaller --prompt or --decode, or a larger --context.',
     });
   }
-  const { prefillMs, decodeMs } = await engine.bench(flags.prompt, flags.decode, flags.repeat);
-  const prefill = rate(flags.prompt, prefillMs);
+  const { prefillMs, decodeMs } = await engine.bench(prompt, flags.decode, flags.repeat);
+  const prefill = rate(prompt, prefillMs);
   const decode = rate(flags.decode, decodeMs);
   await engine.close();
   const { measureBandwidth } = await import('../tensor/bandwidth.js');
@@ -59,7 +59,7 @@ async function bench(path: string, flags: Flags): Promise<void> {
   const share = bytesPerSecond / bandwidth;
   if (flags.json) {
     const { architecture, parameters, threads, simd, kv, context, weightBytes, bytesPerToken, loadMs } = info;
-    const { prompt, decode: decoded, repeat } = flags;
+    const { decode: decoded, repeat } = flags;
     console.log(
       JSON.stringify({
         model: path,
@@ -74,7 +74,7 @@ async function bench(path: string, flags: Flags): Promise<void> {
   }
   const size = `${formatCount(info.parameters)} parameters, ${formatBytes(info.weightBytes)} of weights`;
   console.log(`${path}: ${info.architecture}, ${size}; ${info.threads} threads, ${info.simd} SIMD`);
-  console.log(`prefill  ${rateLine(prefill)}   (${flags.prompt} tokens)`);
+  console.log(`prefill  ${rateLine(prefill)}   (${prompt} tokens)`);
   console.log(`decode   ${rateLine(decode)}   (${flags.decode} tokens)`);
   const percent = `${(share * 100).toFixed(0)} % of this machine's ${(bandwidth / 1e9).toFixed(1)} GB/s`;
   console.log(`weights  ${(bytesPerSecond / 1e9).toFixed(2)} GB/s, ${percent}`);

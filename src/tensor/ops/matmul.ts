@@ -91,7 +91,7 @@ export function matmulExperts(p: Program, args: MatmulExpertsArgs): void {
   ]);
 }
 
-const TOKENS_PER_PIECE = 64;
+const TOKENS_PER_PIECE = 512;
 
 /** Work of a piece: weights streamed (bytes) or products computed, whichever takes longer; 5 to 15 µs. */
 const PIECE_BYTES = 131_072;
