@@ -41,6 +41,23 @@ export const SHAPES = {
     tokenizer: qwen3Tokenizer,
     deviation: 0.02,
   },
+  /** In Q8_0 with its cache more than one 4 GiB memory holds. */
+  'Qwen3-4B': {
+    config: {
+      ...QWEN3,
+      hidden_size: 2560,
+      intermediate_size: 9728,
+      num_hidden_layers: 36,
+      num_attention_heads: 32,
+      num_key_value_heads: 8,
+      head_dim: 128,
+      vocab_size: 151_936,
+      max_position_embeddings: 40_960,
+      rope_theta: 1_000_000,
+    },
+    tokenizer: qwen3Tokenizer,
+    deviation: 0.02,
+  },
   /** Rows of whole super-blocks of 256, so that every type can hold them. */
   small: {
     config: {
