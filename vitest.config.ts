@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+    setupFiles: ['test/setup.ts'],
     // Models and servers start their own worker threads: two test files at once fill two cores.
     maxWorkers: 2,
     pool: 'forks',

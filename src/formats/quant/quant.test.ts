@@ -94,7 +94,8 @@ describe('quantize', () => {
     fc.assert(
       fc.property(blockOfNumbers(), fc.constantFrom('q8_0' as const, 'q4_0' as const), (x, type) => {
         const once = roundTrip(type, x);
-        expect(roundTrip(type, once)).toEqual(once);
+        const twice = roundTrip(type, once);
+        expect(twice.every((value, i) => value === once[i])).toBe(true); // 0 may change its sign
       }),
       { numRuns: 100 },
     );
