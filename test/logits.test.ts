@@ -1,10 +1,13 @@
 /**
  * Every architecture against logits that PyTorch computed from the same weights: in one piece, in chunks and token
- * by token, with any number of threads, on both builds of the kernels, in one arena and spread over several.
+ * by token, with any number of threads, on both builds of the kernels, in one arena and spread over several, and through a GGUF of the same weights.
  */
-import { readdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { convert } from '../src/formats/convert.js';
 import { readSafetensors } from '../src/formats/safetensors.js';
 import type { EngineOptions } from '../src/generate/engine.js';
 import { startEngine } from '../src/generate/engine-client.js';
@@ -12,10 +15,11 @@ import { startEngine } from '../src/generate/engine-client.js';
 const fixtures = fileURLToPath(new URL('fixtures/logits', import.meta.url));
 
 const SETTINGS: EngineOptions[] = [
-  { threads: 1, simd: 'relaxed' },
-  { threads: 2, simd: 'relaxed' },
-  { threads: 4, simd: 'plain' },
-  { threads: 2, simd: 'plain', arenaBytes: 1_200_000 },
+  ...[1, 2, 4].flatMap((threads) => [
+    { threads, simd: 'relaxed' as const },
+    { threads, simd: 'plain' as const },
+  ]),
+  { threads: 2, simd: 'relaxed', arenaBytes: 950_000 },
 ];
 
 describe.each(readdirSync(fixtures))('%s', (name) => {
@@ -25,12 +29,27 @@ describe.each(readdirSync(fixtures))('%s', (name) => {
   const tolerance = 1e-3 * standardDeviation(logits);
 
   it.each(SETTINGS)('agrees with the reference: $threads threads, $simd SIMD', async (settings) => {
-    await using engine = await startEngine(`${fixtures}/${name}`, { ...settings, kv: 'f32' });
+    await compare(`${fixtures}/${name}`, settings);
+  });
+
+  it('agrees through GGUF', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'kaiwen-'));
+    try {
+      const file = join(folder, 'model.gguf');
+      await convert(`${fixtures}/${name}`, file, { type: 'f32' });
+      await compare(file, { threads: 2 });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  async function compare(path: string, settings: EngineOptions): Promise<void> {
+    await using engine = await startEngine(path, { ...settings, kv: 'f32' });
     for (const chunk of [ids.length, 7, 1]) {
       const ours = await engine.logits(ids, { chunk });
       expect(largestDifference(ours, logits), `chunks of ${chunk}`).toBeLessThan(tolerance);
     }
-  });
+  }
 });
 
 function standardDeviation(x: Float32Array): number {

@@ -146,7 +146,7 @@ function fillArenas(groups: readonly Group[], room: number): { sizes: number[]; 
     if (bytes > room) {
       throw new KaiwenError(
         'unsupported',
-        `One layer needs ${gigabytes(bytes)}; an arena has room for ${gigabytes(Math.max(0, room))}.`,
+        `One layer needs ${bytesAsText(bytes)}; an arena has room for ${bytesAsText(Math.max(0, room))}.`,
         {
           remedy: 'Use a smaller quantisation or a smaller --context.',
         },
@@ -180,7 +180,7 @@ function checkMemory(checkpoint: Checkpoint, sizes: readonly number[], scratch: 
   if (needed > available) {
     throw new KaiwenError(
       'out_of_memory',
-      `${checkpoint.path} needs ${gigabytes(needed)} of memory; ${gigabytes(available)} are available.`,
+      `${checkpoint.path} needs ${bytesAsText(needed)} of memory; ${bytesAsText(available)} are available.`,
       {
         remedy:
           'Close other programs, choose a smaller --context, or convert the model to a smaller type (kaiwen convert).',
@@ -223,6 +223,6 @@ function describe(
   };
 }
 
-function gigabytes(bytes: number): string {
-  return `${(bytes / 1e9).toFixed(bytes < 1e9 ? 2 : 1)} GB`;
+function bytesAsText(bytes: number): string {
+  return bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
 }

@@ -6,17 +6,20 @@ import { CONTROL, DISMISSED, type MemberData } from './team.js';
 
 const { module, memories, member } = workerData as MemberData;
 const kernels = memories.map((memory) => instantiate(module, memory));
-const control = new Int32Array(memories[0].buffer, CONTROL.address, 2);
+const control = new Int32Array(memories[0].buffer, CONTROL.address, 3);
 
 let job = 0;
 for (;;) {
   job = kernels[0].awaitJob(job);
   const active = Atomics.load(control, CONTROL.active);
   if (active === DISMISSED) break;
+  Atomics.add(control, CONTROL.running, 1);
   try {
     kernels[active].run(member, memberScratch(member));
   } catch {
     Atomics.store(control, CONTROL.failed, job);
     kernels[active].abandon();
+  } finally {
+    Atomics.sub(control, CONTROL.running, 1);
   }
 }

@@ -10,8 +10,8 @@ import { Arena, memberScratch } from './arena.js';
 import { startWorker } from './host.js';
 import { chooseSimd, compileKernels, instantiate, type Kernels, type Simd } from './kernels.js';
 
-/** Words of the home arena's control block that JavaScript uses (the last program that failed, by number); kernels/team.ts has the rest. */
-export const CONTROL = { address: 384, active: 0, failed: 1 } as const;
+/** Words of the home arena's control block that JavaScript uses (the arena that is active, the last program that failed, how many members run one); kernels/team.ts has the rest. */
+export const CONTROL = { address: 384, active: 0, failed: 1, running: 2 } as const;
 /** Value of `active` that sends the members home. */
 export const DISMISSED = -1;
 
@@ -41,7 +41,7 @@ export class Team implements Disposable {
     this.arenas = sizes.map((bytes, index) => new Arena(index, bytes, this.threads));
     const memories = this.arenas.map((arena) => arena.memory);
     this.kernels = memories.map((memory) => instantiate(module, memory));
-    this.control = new Int32Array(memories[0].buffer, CONTROL.address, 2);
+    this.control = new Int32Array(memories[0].buffer, CONTROL.address, 3);
     for (let member = 1; member < this.threads; member++) {
       const data: MemberData = { module, memories, member };
       const worker = startWorker('tensor/member.js', data);
@@ -71,12 +71,22 @@ export class Team implements Disposable {
       kernels.run(0, memberScratch(0));
     } catch (cause) {
       kernels.abandon();
+      this.awaitStragglers();
       throw new KaiwenError('internal', 'A kernel failed.', { cause });
     } finally {
       program.clear();
     }
     if (this.lost || Atomics.load(this.control, CONTROL.failed) === this.job) {
+      this.awaitStragglers();
       throw new KaiwenError('internal', 'A member of the team failed.');
+    }
+  }
+
+  /** A member still inside an abandoned program would count its piece as one of the next. */
+  private awaitStragglers(): void {
+    for (let n = 1; n > 0 && !this.lost; ) {
+      n = Atomics.load(this.control, CONTROL.running);
+      if (n > 0) Atomics.wait(this.control, CONTROL.running, n, 5);
     }
   }
 
