@@ -2,7 +2,9 @@
  * Activations to blocks of 32 integers: scale = max |x| / 127, integer = x / scale to the nearest, ties to even.
  * A block whose largest magnitude is below 1e-30 becomes zeros; infinities and NaN make its scale NaN or infinite.
  */
-import { X16_BLOCK, X8_BLOCK, X_OFFSET, X_PAIRS_32A, X_PAIRS_8, X_SCALE, X_SUM } from '../src/tensor/ops/layout-constants';
+import {
+  X16_BLOCK, X8_BLOCK, X_OFFSET, X_PAIRS_32A, X_PAIRS_8, X_SCALE, X_SUM, X_SUM_128, X_SUM_32A,
+} from '../src/tensor/ops/layout-constants';
 import { int, ptr } from './record';
 
 /** [x, out, blocks, bits, blocksPerPiece] */
@@ -64,12 +66,18 @@ function quantizeBlock(x: usize, out: usize, bits: i32): void {
   const sum = i32x4.extract_lane(whole, 0) + i32x4.extract_lane(whole, 1);
   store<f32>(sums, scale, X_SCALE);
   store<f32>(sums, -scale * <f32>sum, X_OFFSET);
-  store<i32>(sums, sum, X_SUM);
   const pairs8 = i32x4.mul(whole, i32x4.splat(-8));
   store<i32>(sums, i32x4.extract_lane(i16x8.narrow_i32x4_s(pairs8, pairs8), 0), X_PAIRS_8);
   const pairs32 = i32x4.mul(halves, i32x4.splat(-32));
   store<i64>(sums, i64x2.extract_lane(i16x8.narrow_i32x4_s(pairs32, pairs32), 0), X_PAIRS_32A);
-  store<i64>(sums, 0, X_PAIRS_32A + 8);
+  if (bits == 8) {
+    store<i32>(sums, -128 * sum, X_SUM_128);
+    const sums32 = i32x4.add(pairs32, i8x16.shuffle(pairs32, pairs32, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11));
+    v128.store64_lane(sums, i8x16.shuffle(sums32, sums32, 0, 1, 2, 3, 8, 9, 10, 11, 0, 1, 2, 3, 8, 9, 10, 11), 0, X_SUM_32A);
+  } else {
+    store<i32>(sums, sum, X_SUM);
+    store<i64>(sums, 0, X_SUM_32A);
+  }
 }
 
 /** x × inverse for 8 values as int16. Adding 1.5 × 2^23 leaves the nearest integer in the low bits of the sum. */

@@ -28,13 +28,17 @@ export const X16_BLOCK = 96;
 export const X_SCALE = 0;
 /** f32: −scale × sum of the block's integers. */
 export const X_OFFSET = 4;
-/** i32: sum of the block's integers. */
+/** i32: sum of the block's integers (16-bit blocks), or that sum times −128 (8-bit blocks). */
 export const X_SUM = 8;
+export const X_SUM_128 = 8;
 /** i16 pair: −8 × the sum over columns 4j, 4j+1, and over columns 4j+2, 4j+3. */
 export const X_PAIRS_8 = 12;
 /** i16 pairs: the same times −32, for columns 0 to 15 and for columns 16 to 31. */
 export const X_PAIRS_32A = 16;
 export const X_PAIRS_32B = 20;
+/** i32, 8-bit blocks only: −32 × the sum over columns 0 to 15, and over columns 16 to 31. */
+export const X_SUM_32A = 24;
+export const X_SUM_32B = 28;
 
 /** The integers of a matmul record. `offsets` is 0 unless the matrix is a stack of experts. */
 export enum Matmul {

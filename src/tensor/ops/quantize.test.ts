@@ -2,7 +2,18 @@ import { describe, expect, it } from 'vitest';
 import { KernelBench } from '../../../test/kernel-bench.js';
 import type { Simd } from '../kernels.js';
 import * as reference from '../reference/matmul.js';
-import { X_OFFSET, X_PAIRS_8, X_PAIRS_32A, X_SCALE, X_SUM, X8_BLOCK, X16_BLOCK } from './layout-constants.js';
+import {
+  X_OFFSET,
+  X_PAIRS_8,
+  X_PAIRS_32A,
+  X_SCALE,
+  X_SUM,
+  X_SUM_32A,
+  X_SUM_32B,
+  X_SUM_128,
+  X8_BLOCK,
+  X16_BLOCK,
+} from './layout-constants.js';
 import { quantize, quantizedBytes } from './quantize.js';
 
 const BUILDS: readonly Simd[] = ['plain', 'relaxed'];
@@ -39,7 +50,12 @@ describe.each(BUILDS)('quantize, %s SIMD', (simd) => {
       const sum = sumOf(() => true);
       expect(view.getFloat32(tail + X_SCALE, true)).toBe(scales[block]);
       expect(view.getFloat32(tail + X_OFFSET, true)).toBe(Math.fround(-scales[block] * sum));
-      expect(view.getInt32(tail + X_SUM, true)).toBe(sum);
+      if (bits === 16) expect(view.getInt32(tail + X_SUM, true)).toBe(sum);
+      else {
+        expect(view.getInt32(tail + X_SUM_128, true)).toBe(0 - 128 * sum);
+        expect(view.getInt32(tail + X_SUM_32A, true)).toBe(0 - 32 * sumOf((i) => i < 16));
+        expect(view.getInt32(tail + X_SUM_32B, true)).toBe(0 - 32 * sumOf((i) => i >= 16));
+      }
       for (let pair = 0; pair < 2; pair++) {
         const inPair = (i: number) => (i & 2) === 2 * pair;
         expect(view.getInt16(tail + X_PAIRS_8 + 2 * pair, true)).toBe(0 - 8 * sumOf(inPair));
