@@ -1,0 +1,169 @@
+/**
+ * Speculation without a draft model: what prompt lookup proposes is computed together with the last token, in one
+ * step, and kept as far as the sampler draws the same tokens (Leviathan et al., arXiv:2211.17192, where the draft's
+ * distribution is a point). The sampler draws each token from the same logits, in the same order and with the same
+ * random numbers as without a draft, so the answer is the same token for token.
+ *
+ * A draft is worth computing if it brings more tokens than it takes time. Both are measured as the engine runs:
+ * how often proposals have been right (known for every token, drafted or not) and how long steps of so many rows take.
+ */
+import { Lookup, MAX_MATCH } from './lookup.js';
+
+/** Rows of a step, all sequences together: up to here a row is computed bit for bit as it would be alone. */
+export const MAX_STEP_ROWS = 16;
+/** What a step must gain before it is worth the trouble. */
+const LEAST_GAIN = 1.05;
+
+/** 'always' drafts whatever can be drafted, however little it pays: for tests and measurements. */
+export type SpeculationMode = boolean | 'always';
+
+export interface SpeculationStats {
+  /** Steps that computed a draft. */
+  steps: number;
+  /** Tokens proposed in them, and those that were drawn. */
+  drafted: number;
+  accepted: number;
+}
+
+/** How often a proposal is right, by the length of its match, before the answer has shown it. */
+const FIRST_CHANCES = [
+  { from: 2, chance: 0.2 },
+  { from: 3, chance: 0.35 },
+  { from: 4, chance: 0.5 },
+  { from: 8, chance: 0.75 },
+  { from: MAX_MATCH, chance: 0.9 },
+];
+/** Weight of the newest observation: about the last ten count. */
+const CHANCE_WEIGHT = 0.1;
+
+/** One answer's proposals, and how far they can be trusted. */
+export class Drafter {
+  readonly stats: SpeculationStats = { steps: 0, drafted: 0, accepted: 0 };
+  private readonly lookup: Lookup;
+  private readonly chances = FIRST_CHANCES.map(({ chance }) => chance);
+
+  constructor(prompt: Iterable<number>) {
+    this.lookup = new Lookup(prompt);
+  }
+
+  /** Takes the answer's next token. */
+  push(id: number): void {
+    const { lookup } = this;
+    if (lookup.next !== undefined) {
+      const c = classOf(lookup.matched);
+      this.chances[c] += CHANCE_WEIGHT * (Number(lookup.next === id) - this.chances[c]);
+    }
+    lookup.push(id);
+  }
+
+  /** For a draft of each length from 1 to `limit`: how likely it is that its last token comes to be drawn. */
+  prospects(limit: number): number[] {
+    const prospects: number[] = [];
+    const { matched } = this.lookup;
+    if (matched === 0) return prospects;
+    let chance = 1;
+    for (let i = 0; i < limit; i++) {
+      chance *= this.chances[classOf(matched + i)];
+      prospects.push(chance);
+    }
+    return prospects;
+  }
+
+  draft(length: number): number[] {
+    return this.lookup.draft(length);
+  }
+
+  /** Takes down what came of a draft. */
+  took(drafted: number, accepted: number): void {
+    this.stats.steps++;
+    this.stats.drafted += drafted;
+    this.stats.accepted += accepted;
+  }
+}
+
+function classOf(matched: number): number {
+  let c = FIRST_CHANCES.length - 1;
+  while (c > 0 && matched < FIRST_CHANCES[c].from) c--;
+  return c;
+}
+
+/**
+ * How long to draft for each of a step's sequences, given their prospects: the rows that are left go to the likeliest
+ * tokens, and of all numbers of rows the one with the most tokens a millisecond is taken.
+ */
+export function draftLengths(prospects: readonly (readonly number[])[], costs: StepCosts): number[] {
+  const lengths = prospects.map(() => 0);
+  let tokens = prospects.length;
+  let best = (LEAST_GAIN * tokens) / costs.of(tokens);
+  let chosen = [...lengths];
+  for (let rows = tokens + 1; rows <= MAX_STEP_ROWS; rows++) {
+    let next = -1;
+    let chance = 0;
+    for (let i = 0; i < prospects.length; i++) {
+      const prospect = prospects[i][lengths[i]] ?? 0;
+      if (prospect > chance) [next, chance] = [i, prospect];
+    }
+    if (next < 0) break;
+    lengths[next]++;
+    tokens += chance;
+    const gain = tokens / costs.of(rows);
+    if (gain > best) [best, chosen] = [gain, [...lengths]];
+  }
+  return chosen;
+}
+
+/** The same where it need not pay: every sequence gets an equal share of the rows. */
+export function longestDrafts(prospects: readonly (readonly number[])[]): number[] {
+  const share = Math.max(0, Math.floor(MAX_STEP_ROWS / prospects.length) - 1);
+  return prospects.map(({ length }) => Math.min(length, share));
+}
+
+/** Before it is measured: a row more is thought to cost a quarter of the first. */
+const FIRST_SLOPE = 0.25;
+/** Weight of the newest time. */
+const COST_WEIGHT = 0.2;
+/** Steps after which a time measured once is tried again; twice as long with each further time, up to a limit. */
+const FIRST_AGE = 32;
+const GREATEST_AGE = 1024;
+
+/** Milliseconds of a decoding step by its rows, measured; in between and beyond, in proportion to a first guess. */
+export class StepCosts {
+  private readonly ms = new Float64Array(MAX_STEP_ROWS + 1);
+  private readonly times = new Uint32Array(MAX_STEP_ROWS + 1);
+  private readonly measured = new Float64Array(MAX_STEP_ROWS + 1);
+  private steps = 0;
+
+  /** Takes the time of a step; those of other kinds are passed over. */
+  learn(rows: number, ms: number): void {
+    if (rows > MAX_STEP_ROWS) return;
+    this.steps++;
+    this.measured[rows] = this.steps;
+    const times = ++this.times[rows];
+    // A first step compiles and fills caches: it says too much, so the least of the first three counts.
+    if (times <= 3) this.ms[rows] = times === 1 ? ms : Math.min(ms, this.ms[rows]);
+    else this.ms[rows] += COST_WEIGHT * (Math.min(ms, 4 * this.ms[rows]) - this.ms[rows]);
+  }
+
+  /** The expected time of a step, in milliseconds once one has been measured. */
+  of(rows: number): number {
+    let below = rows;
+    while (below > 0 && !this.isKnown(below)) below--;
+    let above = rows;
+    while (above <= MAX_STEP_ROWS && !this.isKnown(above)) above++;
+    const low = below > 0 ? this.ms[below] / guess(below) : undefined;
+    const high = above <= MAX_STEP_ROWS ? this.ms[above] / guess(above) : undefined;
+    if (low === undefined) return guess(rows) * (high ?? 1);
+    if (high === undefined || above === below) return guess(rows) * low;
+    return guess(rows) * (low + ((high - low) * (rows - below)) / (above - below));
+  }
+
+  /** What has not been measured for long may have changed: it is forgotten, and so tried again. */
+  private isKnown(rows: number): boolean {
+    const times = this.times[rows];
+    return times > 0 && this.steps - this.measured[rows] <= Math.min(GREATEST_AGE, FIRST_AGE << Math.min(times, 8));
+  }
+}
+
+function guess(rows: number): number {
+  return 1 + FIRST_SLOPE * (rows - 1);
+}
