@@ -87,6 +87,7 @@ export class ScriptedEngine implements Engine {
       hiddenSize: 4,
       context: 1024,
       maxContext: 1024,
+      sequences: 1,
       threads: 1,
       simd: 'plain',
       kv: 'f16',

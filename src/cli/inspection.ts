@@ -4,7 +4,7 @@
  */
 import { describeError } from '../errors.js';
 import type { Checkpoint } from '../formats/checkpoint.js';
-import { placedStateBytes } from '../generate/sequence.js';
+import { placedStateBytes } from '../generate/cache.js';
 import { CheckpointWeights } from '../generate/weights.js';
 import { buildModel } from '../models/model.js';
 import type { DType } from '../tensor/dtype.js';

@@ -130,8 +130,14 @@ class EngineClient implements Engine {
     return this.call({ kind: 'embed', tokens }, signal) as Promise<Float32Array>;
   }
 
-  async bench(prompt: number, decode: number, repeat: number): Promise<{ prefillMs: number[]; decodeMs: number[] }> {
-    return this.call({ kind: 'bench', prompt, decode, repeat }) as Promise<{ prefillMs: number[]; decodeMs: number[] }>;
+  async bench(
+    prompt: number,
+    decode: number,
+    repeat: number,
+    sequences = 1,
+  ): Promise<{ prefillMs: number[]; decodeMs: number[] }> {
+    const task: Task = { kind: 'bench', prompt, decode, repeat, sequences };
+    return this.call(task) as Promise<{ prefillMs: number[]; decodeMs: number[] }>;
   }
 
   async close(): Promise<void> {

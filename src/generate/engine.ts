@@ -1,7 +1,7 @@
 /**
  * The engine's contract. An engine holds one model in its own worker thread and knows token ids, not text:
- * tokenising, chat templates and stop strings are its callers' business. Calls queue and run one at a time;
- * the thread that calls never computes.
+ * tokenising, chat templates and stop strings are its callers' business. As many calls as the engine holds sequences
+ * run at the same time, the others wait in the order they came; the thread that calls never computes.
  */
 export interface SamplingParams {
   /** 0 is greedy. */
@@ -72,6 +72,8 @@ export interface EngineOptions {
   threads?: number;
   /** Tokens of context; default: the model's, at most 8,192 and what memory allows. */
   context?: number;
+  /** Generations that run at the same time, 1 to 16; each has a KV cache of `context` tokens. Default 1. */
+  sequences?: number;
   /** Element type of the KV cache; default f16. */
   kv?: 'f16' | 'f32';
   /** Tokens computed at once in prefill; default 512. */
@@ -90,14 +92,15 @@ export interface EngineInfo {
   parameters: number;
   vocabSize: number;
   hiddenSize: number;
-  /** Tokens that the KV cache holds. */
+  /** Tokens that the KV cache of each sequence holds. */
   context: number;
+  sequences: number;
   /** The model's own limit. */
   maxContext: number;
   threads: number;
   simd: 'plain' | 'relaxed';
   kv: 'f16' | 'f32';
-  /** Bytes of weights as held in memory, and of KV cache and recurrent state. */
+  /** Bytes of weights as held in memory, and of KV cache and recurrent state of all sequences. */
   weightBytes: number;
   cacheBytes: number;
   /** Bytes of weights that decoding one token reads. */
@@ -116,7 +119,15 @@ export interface Engine extends AsyncDisposable {
   score(tokens: readonly number[], signal?: AbortSignal): Promise<Float32Array>;
   /** Final hidden state after the last norm, of the last token: [hidden]. */
   embed(tokens: readonly number[], signal?: AbortSignal): Promise<Float32Array>;
-  /** Times `repeat` runs of prefilling `prompt` tokens and decoding `decode` more: milliseconds of each. */
-  bench(prompt: number, decode: number, repeat: number): Promise<{ prefillMs: number[]; decodeMs: number[] }>;
+  /**
+   * Times `repeat` runs of prefilling `prompt` tokens and decoding `decode` more: milliseconds of each. With several
+   * `sequences` (at most those the engine holds) each is prefilled by itself, then all are decoded together.
+   */
+  bench(
+    prompt: number,
+    decode: number,
+    repeat: number,
+    sequences?: number,
+  ): Promise<{ prefillMs: number[]; decodeMs: number[] }>;
   close(): Promise<void>;
 }

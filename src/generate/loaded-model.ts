@@ -10,12 +10,12 @@ import { type Arena, align, arenaOverhead, CountingArena, MAX_ARENA_BYTES } from
 import { chooseSimd, type Simd } from '../tensor/kernels.js';
 import type { KvType } from '../tensor/ops/kv.js';
 import { Team } from '../tensor/team.js';
+import { Cache, placedStateBytes, stateBytes } from './cache.js';
 import type { EngineInfo, LoadProgress } from './engine.js';
 import { loadWeights, STAGING_BYTES } from './load-weights.js';
 import { availableMemory, physicalCores } from './machine.js';
 import type { WorkerOptions } from './messages.js';
-import { Runner } from './runner.js';
-import { placedStateBytes, Sequence, stateBytes } from './sequence.js';
+import { MAX_STEP_ROWS, Runner } from './runner.js';
 import { CheckpointWeights, type HeldWeight } from './weights.js';
 
 const DEFAULT_CONTEXT = 8192;
@@ -31,7 +31,7 @@ export class LoadedModel implements Disposable {
   private constructor(
     readonly info: EngineInfo,
     readonly definition: ModelDefinition,
-    readonly sequence: Sequence,
+    readonly cache: Cache,
     readonly runner: Runner,
     readonly chunk: number,
     private readonly team: Team,
@@ -63,7 +63,7 @@ export class LoadedModel implements Disposable {
     try {
       await team.assembled();
       const arenaOf = (layer: number) => team.arenas[plan.arenaOf.get(layer)!];
-      const sequence = new Sequence(settings.kv, settings.context);
+      const cache = new Cache(settings.kv, settings.context, settings.sequences);
       const head = definition.head.weight as HeldWeight;
       for (const weight of inPlacingOrder(weights.held)) {
         // A tied embedding is asked for first and used last.
@@ -71,7 +71,7 @@ export class LoadedModel implements Disposable {
         weight.pointer = weight.arena.alloc(weight.bytes);
       }
       definition.blocks.forEach((block, layer) => {
-        for (const state of block.states) sequence.place(state, arenaOf(layer));
+        for (const state of block.states) cache.place(state, arenaOf(layer));
       });
       loadWeights(checkpoint, weights.held, team, report);
       const arenas = Array.from({ length: definition.blocks.length + 1 }, (_, layer) => arenaOf(layer));
@@ -79,8 +79,8 @@ export class LoadedModel implements Disposable {
       return new LoadedModel(
         info,
         definition,
-        sequence,
-        new Runner(definition, arenas, sequence, team),
+        cache,
+        new Runner(definition, arenas, cache, team),
         settings.chunk,
         team,
       );
@@ -99,6 +99,7 @@ interface Settings {
   threads: number;
   simd: Simd;
   context: number;
+  sequences: number;
   kv: KvType;
   chunk: number;
 }
@@ -114,9 +115,17 @@ function readSettings(options: WorkerOptions, model: ModelDefinition): Settings 
     threads: options.threads ?? physicalCores(),
     simd: chooseSimd(options.simd),
     context,
+    sequences: readSequences(options.sequences),
     kv: options.kv ?? 'f16',
     chunk: Math.min(options.chunk ?? DEFAULT_CHUNK, context),
   };
+}
+
+function readSequences(sequences = 1): number {
+  if (Number.isInteger(sequences) && sequences >= 1 && sequences <= MAX_STEP_ROWS) return sequences;
+  throw new KaiwenError('usage', `${sequences} sequences at once are not possible.`, {
+    remedy: `Give a whole number from 1 to ${MAX_STEP_ROWS}.`,
+  });
 }
 
 /** Bytes of each layer, from the embedding (-1) to norm and head (the number of blocks). */
@@ -127,7 +136,9 @@ function groupByLayer(model: ModelDefinition, held: readonly HeldWeight[], setti
     groups[(weight === model.head.weight ? last : weight.layer) + 1].bytes += align(weight.bytes);
   }
   model.blocks.forEach((block, layer) => {
-    for (const state of block.states) groups[layer + 1].bytes += placedStateBytes(state, settings.kv, settings.context);
+    for (const state of block.states) {
+      groups[layer + 1].bytes += settings.sequences * placedStateBytes(state, settings.kv, settings.context);
+    }
   });
   return groups;
 }
@@ -148,7 +159,7 @@ function fillArenas(groups: readonly Group[], room: number): { sizes: number[]; 
         'unsupported',
         `One layer needs ${bytesAsText(bytes)}; an arena has room for ${bytesAsText(Math.max(0, room))}.`,
         {
-          remedy: 'Use a smaller quantisation or a smaller --context.',
+          remedy: 'Use a smaller quantisation, a smaller --context or fewer sequences.',
         },
       );
     }
@@ -164,13 +175,22 @@ function scratchBytes(model: ModelDefinition, settings: Settings): number {
   const arena = new CountingArena();
   const executor = { simd: settings.simd, run: (from: Arena) => from.program.clear() };
   const embedding = model.embedding as HeldWeight;
-  const sequence = new Sequence(settings.kv, settings.context);
-  for (const block of model.blocks) for (const state of block.states) sequence.place(state, arena);
+  const cache = new Cache(settings.kv, settings.context, settings.sequences);
+  for (const block of model.blocks) for (const state of block.states) cache.place(state, arena);
   const placed = arena.peak;
   embedding.arena = arena;
-  const runner = new Runner(model, new Array(model.blocks.length + 1).fill(arena), sequence, executor);
-  const tokens = new Array<number>(settings.chunk).fill(0);
-  runner.forward(tokens, settings.context, (hidden) => runner.logits(hidden, 0, Math.min(16, settings.chunk)));
+  const runner = new Runner(model, new Array(model.blocks.length + 1).fill(arena), cache, executor);
+  // Part of a prompt by itself, and all sequences together.
+  const shared = Math.floor(MAX_STEP_ROWS / settings.sequences);
+  for (const [count, rows] of [
+    [1, settings.chunk],
+    [settings.sequences, Math.min(shared, settings.context)],
+  ]) {
+    const tokens = new Array<number>(rows).fill(0);
+    const parts = cache.sequences.slice(0, count).map((sequence) => ({ sequence, tokens }));
+    runner.forward(parts, (hidden) => runner.logits(hidden, 0, Math.min(MAX_STEP_ROWS, hidden.rows)));
+    for (const { sequence } of parts) sequence.tokens.length = 0;
+  }
   return arena.peak - placed;
 }
 
@@ -183,7 +203,7 @@ function checkMemory(checkpoint: Checkpoint, sizes: readonly number[], scratch: 
       `${checkpoint.path} needs ${bytesAsText(needed)} of memory; ${bytesAsText(available)} are available.`,
       {
         remedy:
-          'Close other programs, choose a smaller --context, or convert the model to a smaller type (kaiwen convert).',
+          'Close other programs, choose a smaller --context or fewer sequences, or convert the model to a smaller type (kaiwen convert).',
       },
     );
   }
@@ -208,9 +228,12 @@ function describe(
     maxContext: model.maxContext,
     threads: settings.threads,
     simd: settings.simd,
+    sequences: settings.sequences,
     kv: settings.kv,
     weightBytes: sum(held.map((w) => w.bytes)),
-    cacheBytes: sum(model.blocks.flatMap((b) => b.states.map((s) => stateBytes(s, settings.kv, settings.context)))),
+    cacheBytes:
+      settings.sequences *
+      sum(model.blocks.flatMap((b) => b.states.map((s) => stateBytes(s, settings.kv, settings.context)))),
     // Decoding reads every matrix once, but of the experts only the chosen and of the embedding one row.
     bytesPerToken: sum(
       held.map((w) => {

@@ -14,6 +14,7 @@ import type { Experts, Linear, Norm, Vector, Weight } from '../models/weights.js
 import type { Arena } from '../tensor/arena.js';
 import type { Simd } from '../tensor/kernels.js';
 import { attention, attentionWorkBytes } from '../tensor/ops/attention.js';
+import { type Batch, type Run, runTable } from '../tensor/ops/batch.js';
 import { conv } from '../tensor/ops/conv.js';
 import { deltaGates, deltaRule } from '../tensor/ops/delta.js';
 import { sigmoidGate, swiglu } from '../tensor/ops/elementwise.js';
@@ -25,6 +26,7 @@ import { combine, gather, route } from '../tensor/ops/moe.js';
 import { gatedNorm, rmsNorm } from '../tensor/ops/norm.js';
 import { quantize, quantizedBytes } from '../tensor/ops/quantize.js';
 import { rope as rotate } from '../tensor/ops/rope.js';
+import type { Cache } from './cache.js';
 import type { Sequence } from './sequence.js';
 import type { HeldWeight } from './weights.js';
 
@@ -33,6 +35,15 @@ export interface Executor {
   readonly simd: Simd;
   run(arena: Arena): void;
 }
+
+/** Tokens to compute at the end of a sequence. */
+export interface Part {
+  sequence: Sequence;
+  tokens: readonly number[];
+}
+
+/** A row's values do not depend on which others share its step, as long as these are all. */
+export const MAX_STEP_ROWS = 16;
 
 /** Float32 [rows, columns], rows `stride` elements apart. */
 export class Tensor {
@@ -54,34 +65,39 @@ export class Tensor {
 export class Runner implements Ops<Tensor> {
   private arena: Arena;
   private rows = 0;
-  private position = 0;
+  private parts: readonly Part[] = [];
+  private batch: Batch = { runs: [], pointer: 0 };
   private tables = { cos: 0, sin: 0 };
 
   /** `arenas[i]` holds block i; the last entry holds norm and head. */
   constructor(
     private readonly model: ModelDefinition,
     private readonly arenas: readonly Arena[],
-    private readonly sequence: Sequence,
+    private readonly cache: Cache,
     private readonly executor: Executor,
   ) {
     this.arena = arenas[0];
   }
 
   /**
-   * Computes `tokens` at the sequence's end and appends them to it; `length` is how long the sequence is known to
-   * become. `use` gets the hidden states [tokens, hidden] after the last block, valid until it returns.
+   * Computes the tokens of all `parts`, at most one a sequence, in one pass and appends them to their sequences. `use`
+   * gets the hidden states [rows, hidden] after the last block, part after part, valid until it returns. A step that
+   * fails half-way leaves recurrent state and cache in doubt: its sequences are forgotten.
    */
-  forward<R>(tokens: readonly number[], length: number, use: (hidden: Tensor) => R): R {
+  forward<R>(parts: readonly Part[], use: (hidden: Tensor) => R): R {
     const { hiddenSize, blocks, embedding } = this.model;
+    const tokens = parts.flatMap((part) => part.tokens);
+    const runs = runsOf(parts);
     const marks = new Map<Arena, number>();
     const enter = (arena: Arena): Tensor => {
       if (!marks.has(arena)) marks.set(arena, arena.mark);
       this.arena = arena;
-      this.tables = this.ropeTables(this.model.rope, length);
+      this.batch = { runs, pointer: this.place(runTable(runs)) };
+      this.tables = this.ropeTables(this.model.rope);
       return this.tensor(hiddenSize);
     };
     this.rows = tokens.length;
-    this.position = this.sequence.position;
+    this.parts = parts;
     try {
       let x = enter((embedding as HeldWeight).arena);
       this.embed(tokens, embedding as HeldWeight, x);
@@ -101,8 +117,11 @@ export class Runner implements Ops<Tensor> {
         if (this.arena.program.count > this.arena.program.capacity / 2) this.executor.run(this.arena);
       }
       this.executor.run(this.arena);
-      this.sequence.tokens.push(...tokens);
+      for (const part of parts) part.sequence.advance(part.tokens);
       return use(x);
+    } catch (error) {
+      for (const { sequence } of parts) sequence.forget();
+      throw error;
     } finally {
       for (const [arena, mark] of marks) arena.release(mark);
     }
@@ -202,56 +221,58 @@ export class Runner implements Ops<Tensor> {
 
   attention(q: Tensor, k: Tensor, v: Tensor, cache: KVCache, shape: AttentionShape): Tensor {
     const { program } = this.arena;
-    const { position } = this;
     const { heads, kvHeads, headDim, scale } = shape;
-    const { type, capacity } = this.sequence;
-    const place = this.sequence.at(cache);
-    const keys = place.pointer;
-    const values = keys + place.bytes / 2;
-    const tokens = q.rows;
-    // Written out three times: spreading a shared object costs more than everything else here.
-    storeKV(program, {
-      src: k.pointer,
-      dst: keys,
-      part: 'keys',
-      type,
-      tokens,
-      heads: kvHeads,
-      headDim,
-      srcStride: k.stride,
-      position,
-      capacity,
-    });
-    storeKV(program, {
-      src: v.pointer,
-      dst: values,
-      part: 'values',
-      type,
-      tokens,
-      heads: kvHeads,
-      headDim,
-      srcStride: v.stride,
-      position,
-      capacity,
-    });
+    const { type, capacity } = this.cache;
+    const { pointer, slotBytes } = this.cache.at(cache);
     const out = this.tensor(heads * headDim);
-    attention(program, {
-      q: q.pointer,
-      keys,
-      values,
-      out: out.pointer,
-      work: this.arena.alloc(attentionWorkBytes(heads, headDim, capacity)),
-      type,
-      tokens,
-      position,
-      heads,
-      kvHeads,
-      headDim,
-      qStride: q.stride,
-      scale,
-      capacity,
-      qScale: shape.queryScale ? this.queryScales(tokens, shape.queryScale) : 0,
-    });
+    const work = this.arena.alloc(attentionWorkBytes(heads, headDim, capacity));
+    const qScale = shape.queryScale ? this.queryScales(shape.queryScale) : 0;
+    for (const { row, rows, position, slot } of this.batch.runs) {
+      const keys = pointer + slot * slotBytes;
+      const values = keys + slotBytes / 2;
+      // Written out three times: spreading a shared object costs more than everything else here.
+      storeKV(program, {
+        src: k.pointer + 4 * row * k.stride,
+        dst: keys,
+        part: 'keys',
+        type,
+        tokens: rows,
+        heads: kvHeads,
+        headDim,
+        srcStride: k.stride,
+        position,
+        capacity,
+      });
+      storeKV(program, {
+        src: v.pointer + 4 * row * v.stride,
+        dst: values,
+        part: 'values',
+        type,
+        tokens: rows,
+        heads: kvHeads,
+        headDim,
+        srcStride: v.stride,
+        position,
+        capacity,
+      });
+      attention(program, {
+        q: q.pointer + 4 * row * q.stride,
+        keys,
+        values,
+        out: out.pointer + 4 * row * out.stride,
+        work,
+        type,
+        tokens: rows,
+        position,
+        heads,
+        kvHeads,
+        headDim,
+        qStride: q.stride,
+        scale,
+        capacity,
+        qScale: qScale && qScale + 4 * row,
+      });
+    }
     return out;
   }
 
@@ -288,16 +309,19 @@ export class Runner implements Ops<Tensor> {
 
   conv(x: Tensor, weight: Vector, state: ConvState): Tensor {
     const y = this.tensor(x.columns);
-    conv(this.arena.program, {
-      x: x.pointer,
-      xStride: x.stride,
-      state: this.sequence.at(state).pointer,
-      weight: pointerOf(weight),
-      y: y.pointer,
-      tokens: x.rows,
-      channels: state.channels,
-      kernel: state.kernel,
-    });
+    const { pointer, slotBytes } = this.cache.at(state);
+    for (const { row, rows, slot } of this.batch.runs) {
+      conv(this.arena.program, {
+        x: x.pointer + 4 * row * x.stride,
+        xStride: x.stride,
+        state: pointer + slot * slotBytes,
+        weight: pointerOf(weight),
+        y: y.pointer + 4 * row * y.stride,
+        tokens: rows,
+        channels: state.channels,
+        kernel: state.kernel,
+      });
+    }
     return y;
   }
 
@@ -318,20 +342,24 @@ export class Runner implements Ops<Tensor> {
     deltaGates(program, { ...gates, g, beta, tokens, heads: valueHeads });
     const out = this.tensor(valueHeads * valueDim);
     const keyBytes = 4 * keyHeads * keyDim;
-    deltaRule(program, {
-      ...shape,
-      q: qkv.pointer,
-      k: qkv.pointer + keyBytes,
-      v: qkv.pointer + 2 * keyBytes,
-      g,
-      beta,
-      tokens,
-      qStride: qkv.stride,
-      kStride: qkv.stride,
-      vStride: qkv.stride,
-      state: this.sequence.at(state).pointer,
-      out: out.pointer,
-    });
+    const { pointer, slotBytes } = this.cache.at(state);
+    for (const { row, rows, slot } of this.batch.runs) {
+      const q = qkv.pointer + 4 * row * qkv.stride;
+      deltaRule(program, {
+        ...shape,
+        q,
+        k: q + keyBytes,
+        v: q + 2 * keyBytes,
+        g: g + 4 * row * valueHeads,
+        beta: beta + 4 * row * valueHeads,
+        tokens: rows,
+        qStride: qkv.stride,
+        kStride: qkv.stride,
+        vStride: qkv.stride,
+        state: pointer + slot * slotBytes,
+        out: out.pointer + 4 * row * out.stride,
+      });
+    }
     return out;
   }
 
@@ -402,8 +430,7 @@ export class Runner implements Ops<Tensor> {
   }
 
   private embed(tokens: readonly number[], table: HeldWeight, x: Tensor): void {
-    const ids = this.arena.alloc(4 * tokens.length);
-    this.arena.write(ids, Int32Array.from(tokens));
+    const ids = this.place(Int32Array.from(tokens));
     embed(this.arena.program, {
       type: table.type,
       table: table.pointer,
@@ -428,31 +455,43 @@ export class Runner implements Ops<Tensor> {
     return out;
   }
 
-  private ropeTables(rope: Rope, length: number): { cos: number; sin: number } {
-    const size = (this.rows * rope.rotaryDim) / 2;
-    const cos = new Float32Array(size);
-    const sin = new Float32Array(size);
-    ropeTables(rope, this.position, this.rows, length, cos, sin);
-    const place = (table: Float32Array) => {
-      const pointer = this.arena.alloc(table.byteLength);
-      this.arena.write(pointer, table);
-      return pointer;
-    };
-    return { cos: place(cos), sin: place(sin) };
+  private ropeTables(rope: Rope): { cos: number; sin: number } {
+    const half = rope.rotaryDim / 2;
+    const cos = new Float32Array(this.rows * half);
+    const sin = new Float32Array(this.rows * half);
+    this.batch.runs.forEach(({ row, rows, position }, i) => {
+      const from = row * half;
+      ropeTables(rope, position, rows, this.parts[i].sequence.length, cos.subarray(from), sin.subarray(from));
+    });
+    return { cos: this.place(cos), sin: this.place(sin) };
   }
 
-  private queryScales(rows: number, scale: (position: number) => number): number {
-    const pointer = this.arena.alloc(4 * rows);
-    this.arena.write(
-      pointer,
-      Float32Array.from({ length: rows }, (_, i) => scale(this.position + i)),
+  private queryScales(scale: (position: number) => number): number {
+    const scales = this.batch.runs.flatMap(({ rows, position }) =>
+      Array.from({ length: rows }, (_, i) => scale(position + i)),
     );
+    return this.place(Float32Array.from(scales));
+  }
+
+  /** Copies values into scratch. */
+  private place(values: Float32Array | Int32Array): number {
+    const pointer = this.arena.alloc(values.byteLength);
+    this.arena.write(pointer, values);
     return pointer;
   }
 
   private tensor(columns: number, rows = this.rows): Tensor {
     return new Tensor(this.arena.alloc(4 * rows * columns), rows, columns);
   }
+}
+
+function runsOf(parts: readonly Part[]): Run[] {
+  let row = 0;
+  return parts.map(({ sequence: { position, slot }, tokens }) => {
+    const run = { row, rows: tokens.length, position, slot };
+    row += tokens.length;
+    return run;
+  });
 }
 
 function pointerOf(vector: Vector | undefined): number {

@@ -1,50 +1,25 @@
 /**
- * What the model remembers of one sequence of tokens: keys and values by position, and the state of recurrent
- * layers, which cannot be rewound; one snapshot of it lets a conversation go on from where its last prompt ended.
+ * What the model remembers of one sequence of tokens, in its slot of the cache: keys and values by position, and the
+ * state of recurrent layers, which cannot be rewound; one snapshot of it, taken near the end of the prompt, lets a
+ * conversation go on from there.
  */
-import type { State } from '../models/state.js';
-import { type Arena, align } from '../tensor/arena.js';
-import { deltaStateBytes } from '../tensor/ops/delta.js';
-import { type KvType, kvBytes } from '../tensor/ops/kv.js';
+import type { Rope } from '../models/rope.js';
+import type { Cache } from './cache.js';
 
-/** Where one layer's state lies. */
-export interface StatePlace {
-  arena: Arena;
-  pointer: number;
-  /** Recurrent states only: the snapshot. */
-  snapshot: number;
-  bytes: number;
-}
-
-/** Bytes of one state (without snapshot) in a cache of `capacity` tokens. */
-export function stateBytes(state: State, type: KvType, capacity: number): number {
-  switch (state.kind) {
-    case 'kv':
-      return align(kvBytes(type, state.kvHeads, state.headDim, capacity)) * 2;
-    case 'conv':
-      return 4 * state.channels * (state.kernel - 1);
-    case 'delta':
-      return deltaStateBytes(state.heads, state.keyDim, state.valueDim);
-  }
-}
-
-/** Bytes of one state as allocated: recurrent states come twice. */
-export function placedStateBytes(state: State, type: KvType, capacity: number): number {
-  const bytes = align(stateBytes(state, type, capacity));
-  return state.kind === 'kv' ? bytes : 2 * bytes;
-}
+/** The snapshot is taken this many tokens before the prompt's end, where the next turn still agrees. */
+const SNAPSHOT_MARGIN = 16;
 
 export class Sequence {
   /** The tokens computed so far. */
   readonly tokens: number[] = [];
-  private readonly places = new Map<State, StatePlace>();
-  private readonly recurrent: StatePlace[] = [];
-  private snapshotAt = 0;
+  /** How long the sequence was known to become when it was begun: some models' rope depends on it. */
+  length = 0;
   private ropeKey = 0;
+  private snapshotAt = 0;
 
   constructor(
-    readonly type: KvType,
-    readonly capacity: number,
+    private readonly cache: Cache,
+    readonly slot: number,
   ) {}
 
   get position(): number {
@@ -52,65 +27,85 @@ export class Sequence {
   }
 
   get isRecurrent(): boolean {
-    return this.recurrent.length > 0;
+    return this.cache.recurrent.length > 0;
   }
 
-  /** Allocates a state in its layer's arena. */
-  place(state: State, arena: Arena): void {
-    const bytes = align(stateBytes(state, this.type, this.capacity));
-    const pointer = arena.alloc(bytes);
-    const place: StatePlace = { arena, pointer, bytes, snapshot: state.kind === 'kv' ? 0 : arena.alloc(bytes) };
-    this.places.set(state, place);
-    if (state.kind !== 'kv') this.recurrent.push(place);
-  }
-
-  at(state: State): StatePlace {
-    return this.places.get(state)!;
+  /** How many tokens at the start of `prompt` are known, at most all but the last. */
+  common(prompt: readonly number[], rope: Rope): number {
+    // Keys that were rotated with other frequencies are of no use.
+    if (rope.key(prompt.length) !== this.ropeKey) return 0;
+    const limit = Math.min(this.tokens.length, prompt.length - 1);
+    let common = 0;
+    while (common < limit && this.tokens[common] === prompt[common]) common++;
+    return common;
   }
 
   /**
-   * Keeps what can be kept for `prompt` and forgets the rest; returns how many of its tokens need not be computed
-   * again, at most all but the last. `ropeKey` tells whether cached keys were rotated with other frequencies.
+   * Begins again with `prompt`: keeps what can be kept and forgets the rest. Returns how many of its tokens need not
+   * be computed again, at most all but the last.
    */
-  reuse(prompt: readonly number[], ropeKey: number): number {
-    let common = 0;
-    const limit = Math.min(this.tokens.length, prompt.length - 1);
-    if (ropeKey === this.ropeKey) while (common < limit && this.tokens[common] === prompt[common]) common++;
-    this.ropeKey = ropeKey;
+  reuse(prompt: readonly number[], rope: Rope): number {
+    let common = this.common(prompt, rope);
+    this.length = prompt.length;
+    this.ropeKey = rope.key(prompt.length);
     if (this.isRecurrent && common < this.tokens.length) {
-      if (this.snapshotAt > 0 && this.snapshotAt <= common) common = this.restore();
-      else common = 0;
-      if (common === 0) this.clearRecurrent();
+      if (this.snapshotAt > 0 && this.snapshotAt <= common) {
+        this.restore();
+        common = this.snapshotAt;
+      } else {
+        this.clearRecurrent();
+        common = 0;
+      }
     }
     this.tokens.length = common;
     return common;
   }
 
+  /** Begins anew, to become `length` tokens long. */
+  begin(length: number, rope: Rope): void {
+    this.forget();
+    this.length = length;
+    this.ropeKey = rope.key(length);
+  }
+
   /** Forgets everything. */
-  reset(ropeKey: number): void {
+  forget(): void {
     this.tokens.length = 0;
-    this.snapshotAt = 0;
-    this.ropeKey = ropeKey;
     this.clearRecurrent();
   }
 
-  /** Keeps the recurrent states as they are now. */
-  snapshot(): void {
-    for (const { arena, pointer, snapshot, bytes } of this.recurrent) {
-      arena.bytes(snapshot, bytes).set(arena.bytes(pointer, bytes));
-    }
-    this.snapshotAt = this.tokens.length;
+  /** Where the next step towards the sequence's length ends: `size` tokens on, or before that where the snapshot is due. */
+  stepEnd(size: number): number {
+    const end = Math.min(this.position + size, this.length);
+    const snapshot = this.isRecurrent ? this.length - SNAPSHOT_MARGIN : 0;
+    return this.position < snapshot && snapshot < end ? snapshot : end;
   }
 
-  private restore(): number {
-    for (const { arena, pointer, snapshot, bytes } of this.recurrent) {
-      arena.bytes(pointer, bytes).set(arena.bytes(snapshot, bytes));
+  /** Takes note of tokens that have been computed. */
+  advance(tokens: readonly number[]): void {
+    this.tokens.push(...tokens);
+    if (this.isRecurrent && this.position === this.length - SNAPSHOT_MARGIN) this.snapshot();
+  }
+
+  private snapshot(): void {
+    for (const { arena, pointer, snapshot, slotBytes } of this.cache.recurrent) {
+      const at = this.slot * slotBytes;
+      arena.bytes(snapshot + at, slotBytes).set(arena.bytes(pointer + at, slotBytes));
     }
-    return this.snapshotAt;
+    this.snapshotAt = this.position;
+  }
+
+  private restore(): void {
+    for (const { arena, pointer, snapshot, slotBytes } of this.cache.recurrent) {
+      const at = this.slot * slotBytes;
+      arena.bytes(pointer + at, slotBytes).set(arena.bytes(snapshot + at, slotBytes));
+    }
   }
 
   private clearRecurrent(): void {
     this.snapshotAt = 0;
-    for (const { arena, pointer, bytes } of this.recurrent) arena.bytes(pointer, bytes).fill(0);
+    for (const { arena, pointer, slotBytes } of this.cache.recurrent) {
+      arena.bytes(pointer + this.slot * slotBytes, slotBytes).fill(0);
+    }
   }
 }

@@ -1,121 +1,91 @@
-/** Answers tasks with a loaded model and its one sequence: generation, logits, scores, embeddings, timing. */
+/** Answers tasks with a loaded model and its sequences: generation, logits, scores, embeddings, timing. */
 import { KaiwenError } from '../errors.js';
-import type { DoneEvent, FinishReason, GenerateRequest, TokenEvent } from './engine.js';
+import type { DoneEvent, GenerateRequest, TokenEvent } from './engine.js';
+import { Generation } from './generation.js';
 import type { LoadedModel } from './loaded-model.js';
 import type { Result, Task } from './messages.js';
-import { RepetitionDetector } from './repetition.js';
-import { Sampler } from './sampler.js';
+import { MAX_STEP_ROWS, type Tensor } from './runner.js';
+import { Scheduler, turn } from './scheduler.js';
+import type { Sequence } from './sequence.js';
+import { type Lease, Slots } from './slots.js';
 
-/** Rows of logits computed at once: enough to share the head's weights, few enough to stay small. */
-const HEAD_ROWS = 16;
-/** A recurrent model's snapshot is taken this many tokens before a prompt's end, where the next turn still agrees. */
-const SNAPSHOT_MARGIN = 16;
-
-/** Asked between steps: true if the task should stop. */
-export type Stopped = () => Promise<boolean>;
+type BenchTask = Extract<Task, { kind: 'bench' }>;
 
 export class Session {
-  constructor(private readonly model: LoadedModel) {}
+  private readonly slots: Slots;
+  private readonly scheduler: Scheduler;
 
-  async *generate(request: GenerateRequest, stopped: Stopped): AsyncGenerator<TokenEvent | DoneEvent> {
-    const { runner, sequence, definition, info } = this.model;
-    const { tokens: prompt, stopTokens, maxTokens } = request;
-    this.checkTokens(prompt, info.context - 1);
-    const sampler = new Sampler(request.sampling, definition.vocabSize, prompt);
-    const repetition = request.detectRepetition ? new RepetitionDetector() : undefined;
-    const stop = new Set(stopTokens);
-
-    const started = performance.now();
-    const cachedTokens = sequence.reuse(prompt, definition.rope.key(prompt.length));
-    let completionTokens = 0;
-    let decodeStarted = started;
-    const done = (reason: FinishReason): DoneEvent => {
-      const now = performance.now();
-      const [prefillMs, decodeMs] = [decodeStarted - started, now - decodeStarted];
-      return {
-        type: 'done',
-        reason,
-        stats: { promptTokens: prompt.length, cachedTokens, completionTokens, prefillMs, decodeMs },
-      };
-    };
-
-    let logits: Float32Array | undefined;
-    for (const { from, to } of this.chunks(cachedTokens, prompt.length)) {
-      if (await stopped()) return yield done('aborted');
-      logits = this.guard(() =>
-        runner.forward(prompt.slice(from, to), prompt.length, (hidden) =>
-          to === prompt.length ? runner.logits(hidden, to - from - 1, 1) : undefined,
-        ),
-      );
-      if (sequence.isRecurrent && to === prompt.length - SNAPSHOT_MARGIN) sequence.snapshot();
-    }
-    decodeStarted = performance.now();
-
-    for (;;) {
-      if (completionTokens >= maxTokens) return yield done('length');
-      const { id, logprob, top } = sampler.next(logits!, request.logprobs);
-      if (stop.has(id)) return yield done('stop');
-      completionTokens++;
-      yield { type: 'token', id, logprob, top };
-      if (repetition?.push(id)) return yield done('repetition');
-      if (completionTokens >= maxTokens || sequence.position >= info.context) return yield done('length');
-      if (await stopped()) return yield done('aborted');
-      logits = this.guard(() => runner.forward([id], prompt.length, (hidden) => runner.logits(hidden, 0, 1)));
-    }
+  constructor(private readonly model: LoadedModel) {
+    const { cache, definition, runner } = model;
+    this.slots = new Slots(cache.sequences, definition.rope);
+    this.scheduler = new Scheduler(runner, definition.vocabSize);
   }
 
-  async compute(task: Exclude<Task, { kind: 'generate' }>, stopped: Stopped): Promise<Result> {
+  /** Emits tokens as they come, then one done event, and resolves. */
+  async generate(
+    request: GenerateRequest,
+    signal: AbortSignal,
+    emit: (event: TokenEvent | DoneEvent) => void,
+  ): Promise<void> {
+    this.checkTokens(request.tokens, this.model.info.context - 1);
+    using lease = await this.slots.lend(request.tokens, signal);
+    if (!lease) return emit(neverStarted(request));
+    await this.scheduler.run(new Generation(request, lease.sequences[0], this.model), signal, emit);
+  }
+
+  /** Throws KaiwenError 'aborted' within a step of `signal` saying so. */
+  async compute(task: Exclude<Task, { kind: 'generate' }>, signal: AbortSignal): Promise<Result> {
     switch (task.kind) {
       case 'logits':
-        return this.logits(task.tokens, task.chunk, stopped);
+        return this.logits(task.tokens, task.chunk, signal);
       case 'score':
-        return this.score(task.tokens, stopped);
+        return this.score(task.tokens, signal);
       case 'embed':
-        return this.embed(task.tokens, stopped);
+        return this.embed(task.tokens, signal);
       case 'bench':
-        return this.bench(task, stopped);
+        return this.bench(task, signal);
     }
   }
 
-  private async logits(tokens: readonly number[], chunk: number | undefined, stopped: Stopped): Promise<Float32Array> {
+  private async logits(
+    tokens: readonly number[],
+    chunk: number | undefined,
+    signal: AbortSignal,
+  ): Promise<Float32Array> {
     const { vocabSize } = this.model.definition;
     const bytes = 4 * tokens.length * vocabSize;
     if (bytes > 2 ** 32)
       throw new KaiwenError('bad_input', `Logits of ${tokens.length} tokens would need ${bytes} bytes.`);
     this.checkTokens(tokens, this.model.info.context);
     const all = new Float32Array(tokens.length * vocabSize);
-    await this.eachRow(tokens, chunk, stopped, (row, logits) => all.set(logits, row * vocabSize));
+    await this.eachRow(tokens, chunk, signal, (row, logits) => all.set(logits, row * vocabSize));
     return all;
   }
 
-  private async score(tokens: readonly number[], stopped: Stopped): Promise<Float32Array> {
+  private async score(tokens: readonly number[], signal: AbortSignal): Promise<Float32Array> {
     this.checkTokens(tokens, this.model.info.context);
     const scores = new Float32Array(tokens.length - 1);
-    await this.eachRow(tokens, undefined, stopped, (row, logits) => {
+    await this.eachRow(tokens, undefined, signal, (row, logits) => {
       if (row < scores.length) scores[row] = logits[tokens[row + 1]] - logSumExp(logits);
     });
     return scores;
   }
 
-  private async embed(tokens: readonly number[], stopped: Stopped): Promise<Float32Array> {
+  private async embed(tokens: readonly number[], signal: AbortSignal): Promise<Float32Array> {
     this.checkTokens(tokens, this.model.info.context);
-    const { runner, sequence, definition } = this.model;
-    const cached = sequence.reuse(tokens, definition.rope.key(tokens.length));
-    let result: Float32Array | undefined;
-    for (const { from, to } of this.chunks(cached, tokens.length)) {
-      if (await stopped()) throw new KaiwenError('aborted', 'Cancelled.');
-      result = this.guard(() =>
-        runner.forward(tokens.slice(from, to), tokens.length, (hidden) =>
-          runner.normalized(hidden, to - from - 1, 1).slice(),
-        ),
-      );
-    }
-    return result!;
+    const { runner, definition, chunk } = this.model;
+    using lease = await this.lend(tokens, signal);
+    const [sequence] = lease.sequences;
+    sequence.reuse(tokens, definition.rope);
+    let result = new Float32Array(0);
+    await this.fill(sequence, tokens, chunk, signal, (hidden) => {
+      if (sequence.position === tokens.length) result = runner.normalized(hidden, hidden.rows - 1, 1).slice();
+    });
+    return result;
   }
 
-  private async bench(task: { prompt: number; decode: number; repeat: number }, stopped: Stopped): Promise<Result> {
-    const { runner, sequence, definition, info } = this.model;
-    const { prompt, decode, repeat } = task;
+  private async bench({ prompt, decode, repeat, sequences }: BenchTask, signal: AbortSignal): Promise<Result> {
+    const { runner, definition, info, chunk } = this.model;
     if (prompt + decode > info.context || prompt < 1 || decode < 0) {
       throw new KaiwenError(
         'context_overflow',
@@ -125,25 +95,29 @@ export class Session {
         },
       );
     }
+    if (sequences < 1 || sequences > info.sequences) {
+      throw new KaiwenError('usage', `${sequences} sequences do not fit an engine of ${info.sequences}.`, {
+        remedy: 'Load the model with more sequences.',
+      });
+    }
+    using lease = await this.lend([], signal, sequences);
     const tokens = Array.from({ length: prompt }, (_, i) => (i * 7919 + 13) % definition.vocabSize);
     const prefillMs: number[] = [];
     const decodeMs: number[] = [];
     for (let run = 0; run < repeat; run++) {
-      sequence.reset(definition.rope.key(prompt));
       let start = performance.now();
-      for (const { from, to } of this.chunks(0, prompt)) {
-        if (await stopped()) throw new KaiwenError('aborted', 'Cancelled.');
-        runner.forward(
-          tokens.slice(from, to),
-          prompt,
-          (hidden) => to === prompt && runner.logits(hidden, to - from - 1, 1),
-        );
+      for (const sequence of lease.sequences) {
+        sequence.begin(prompt, definition.rope);
+        await this.fill(sequence, tokens, chunk, signal, (hidden) => {
+          if (sequence.position === prompt) runner.logits(hidden, hidden.rows - 1, 1);
+        });
       }
       prefillMs.push(performance.now() - start);
       start = performance.now();
       for (let i = 0; i < decode; i++) {
-        if (await stopped()) throw new KaiwenError('aborted', 'Cancelled.');
-        runner.forward([tokens[i % prompt]], prompt, (hidden) => runner.logits(hidden, 0, 1));
+        await this.turn(signal);
+        const parts = lease.sequences.map((sequence) => ({ sequence, tokens: [tokens[i % prompt]] }));
+        runner.forward(parts, (hidden) => runner.logits(hidden, 0, hidden.rows));
       }
       decodeMs.push(performance.now() - start);
     }
@@ -153,47 +127,51 @@ export class Session {
   /** Computes a fresh sequence and hands over the logits of every row. */
   private async eachRow(
     tokens: readonly number[],
-    chunk: number | undefined,
-    stopped: Stopped,
+    chunk = this.model.chunk,
+    signal: AbortSignal,
     use: (row: number, logits: Float32Array) => void,
   ): Promise<void> {
-    const { runner, sequence, definition } = this.model;
+    const { runner, definition } = this.model;
     const { vocabSize } = definition;
-    sequence.reset(definition.rope.key(tokens.length));
-    for (const { from, to } of this.chunks(0, tokens.length, chunk)) {
-      if (await stopped()) throw new KaiwenError('aborted', 'Cancelled.');
-      this.guard(() =>
-        runner.forward(tokens.slice(from, to), tokens.length, (hidden) => {
-          for (let row = from; row < to; row += HEAD_ROWS) {
-            const rows = Math.min(HEAD_ROWS, to - row);
-            const logits = runner.logits(hidden, row - from, rows);
-            for (let i = 0; i < rows; i++) use(row + i, logits.subarray(i * vocabSize, (i + 1) * vocabSize));
-          }
-        }),
-      );
-    }
-  }
-
-  /** Cuts [from, to) into prefill steps; for recurrent models one step ends where the snapshot is taken. */
-  private *chunks(from: number, to: number, chunk = this.model.chunk): Generator<{ from: number; to: number }> {
+    using lease = await this.lend([], signal);
+    const [sequence] = lease.sequences;
+    sequence.begin(tokens.length, definition.rope);
     const size = Math.max(1, Math.min(chunk, this.model.chunk));
-    const snapshot = this.model.sequence.isRecurrent ? to - SNAPSHOT_MARGIN : 0;
-    while (from < to) {
-      let end = Math.min(from + size, to);
-      if (from < snapshot && snapshot < end) end = snapshot;
-      yield { from, to: end };
-      from = end;
+    await this.fill(sequence, tokens, size, signal, (hidden) => {
+      const first = sequence.position - hidden.rows;
+      // Enough at once to share the head's weights, few enough to stay small.
+      for (let from = 0; from < hidden.rows; from += MAX_STEP_ROWS) {
+        const rows = Math.min(MAX_STEP_ROWS, hidden.rows - from);
+        const logits = runner.logits(hidden, from, rows);
+        for (let i = 0; i < rows; i++) use(first + from + i, logits.subarray(i * vocabSize, (i + 1) * vocabSize));
+      }
+    });
+  }
+
+  /** Computes what `sequence` lacks of `tokens`, `size` at a time; `use` gets the hidden states of each step. */
+  private async fill(
+    sequence: Sequence,
+    tokens: readonly number[],
+    size: number,
+    signal: AbortSignal,
+    use: (hidden: Tensor) => void,
+  ): Promise<void> {
+    while (sequence.position < tokens.length) {
+      await this.turn(signal);
+      const part = { sequence, tokens: tokens.slice(sequence.position, sequence.stepEnd(size)) };
+      this.model.runner.forward([part], use);
     }
   }
 
-  /** A step that fails half-way leaves recurrent state and cache in doubt: start over from nothing. */
-  private guard<T>(step: () => T): T {
-    try {
-      return step();
-    } catch (error) {
-      this.model.sequence.reset(0);
-      throw error;
-    }
+  private async lend(prompt: readonly number[], signal: AbortSignal, count?: number): Promise<Lease> {
+    const lease = await this.slots.lend(prompt, signal, count);
+    if (!lease) throw cancelled();
+    return lease;
+  }
+
+  private async turn(signal: AbortSignal): Promise<void> {
+    await turn();
+    if (signal.aborted) throw cancelled();
   }
 
   private checkTokens(tokens: readonly number[], limit: number): void {
@@ -215,6 +193,15 @@ export class Session {
       }
     }
   }
+}
+
+function cancelled(): KaiwenError {
+  return new KaiwenError('aborted', 'Cancelled.');
+}
+
+function neverStarted({ tokens }: GenerateRequest): DoneEvent {
+  const stats = { promptTokens: tokens.length, cachedTokens: 0, completionTokens: 0, prefillMs: 0, decodeMs: 0 };
+  return { type: 'done', reason: 'aborted', stats };
 }
 
 function logSumExp(logits: Float32Array): number {

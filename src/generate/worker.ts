@@ -1,30 +1,19 @@
 /**
- * The engine's worker thread: loads the model, then answers tasks one at a time in the order they came. Between
+ * The engine's worker thread: loads the model, then answers tasks, as many at a time as there are sequences. Between
  * steps it looks at its messages, so that a cancelled task ends within one step.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { KaiwenError } from '../errors.js';
 import { LoadedModel } from './loaded-model.js';
-import { type FromWorker, type Result, sendError, type Task, type ToWorker, type WorkerData } from './messages.js';
+import { type FromWorker, sendError, type Task, type ToWorker, type WorkerData } from './messages.js';
 import { Session } from './session.js';
 
 const { path, options, cancelLoad } = workerData as WorkerData;
 const port = parentPort!;
-const queue: { id: number; task: Task }[] = [];
-const cancelled = new Set<number>();
-let wake = () => {};
-let closing = false;
 
 function send(message: FromWorker, transfer: ArrayBuffer[] = []): void {
   port.postMessage(message, transfer);
 }
-
-port.on('message', (message: ToWorker) => {
-  if ('close' in message) closing = true;
-  else if ('task' in message) queue.push(message);
-  else cancelled.add(message.id);
-  wake();
-});
 
 async function main(): Promise<void> {
   let model: LoadedModel;
@@ -44,35 +33,35 @@ async function main(): Promise<void> {
   }
   send({ ready: model.info });
   const session = new Session(model);
-  while (!closing) {
-    const next = queue.shift();
-    if (next) await answer(session, next.id, next.task);
-    else
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-      });
-  }
-  model[Symbol.dispose]();
-  port.close();
+  const running = new Map<number, { controller: AbortController; ended: Promise<void> }>();
+  port.on('message', async (message: ToWorker) => {
+    if ('close' in message) {
+      for (const { controller } of running.values()) controller.abort();
+      await Promise.all([...running.values()].map(({ ended }) => ended));
+      model[Symbol.dispose]();
+      port.close();
+    } else if ('task' in message) {
+      const { id, task } = message;
+      const controller = new AbortController();
+      const ended = answer(session, id, task, controller.signal).finally(() => running.delete(id));
+      running.set(id, { controller, ended });
+    } else {
+      running.get(message.id)?.controller.abort();
+    }
+  });
 }
 
-async function answer(session: Session, id: number, task: Task): Promise<void> {
-  /** Lets messages in; true if this task should stop. */
-  const stopped = async () => {
-    await new Promise((resolve) => setImmediate(resolve));
-    return closing || cancelled.has(id);
-  };
+/** Never rejects. */
+async function answer(session: Session, id: number, task: Task, signal: AbortSignal): Promise<void> {
   try {
     if (task.kind === 'generate') {
-      for await (const event of session.generate(task.request, stopped)) send({ id, event });
+      await session.generate(task.request, signal, (event) => send({ id, event }));
     } else {
-      const result: Result = await session.compute(task, stopped);
+      const result = await session.compute(task, signal);
       send({ id, result }, result instanceof Float32Array ? [result.buffer as ArrayBuffer] : []);
     }
   } catch (error) {
     send({ id, error: sendError(error) });
-  } finally {
-    cancelled.delete(id);
   }
 }
 
