@@ -10,10 +10,12 @@ import { conv } from '../src/tensor/ops/conv.js';
 import { deltaGates, deltaRule, deltaStateBytes } from '../src/tensor/ops/delta.js';
 import { swiglu } from '../src/tensor/ops/elementwise.js';
 import { type KvType, kvBytes, storeKV } from '../src/tensor/ops/kv.js';
+import { DECODE_ROWS } from '../src/tensor/ops/kv-constants.js';
 import { route } from '../src/tensor/ops/moe.js';
 import { gatedNorm, rmsNorm } from '../src/tensor/ops/norm.js';
 import { rope } from '../src/tensor/ops/rope.js';
 import { KernelBench } from '../test/kernel-bench.js';
+import { oneRun } from '../test/sequence-cases.js';
 
 const { positionals } = parseArgs({ allowPositionals: true });
 const simd = (positionals[0] ?? 'relaxed') as Simd;
@@ -93,24 +95,24 @@ function attentionCase(type: KvType, tokens: number, position: number, heads = 1
   const stored = new WeakSet<KernelBench>();
   return {
     name: `attention ${type}, ${tokens} at ${position}, ${heads}/${kvHeads} heads of ${headDim}`,
-    bytes: tokens === 1 ? 2 * kvHeads * headDim * capacity * (type === 'f16' ? 2 : 4) : undefined,
+    bytes: tokens <= DECODE_ROWS ? 2 * kvHeads * headDim * capacity * (type === 'f16' ? 2 : 4) : undefined,
     macs: 2 * pairs * heads * headDim,
     emit(bench) {
       const keys = bench.alloc(kvBytes(type, kvHeads, headDim, capacity));
       const values = bench.alloc(kvBytes(type, kvHeads, headDim, capacity));
       const q = noise(bench, tokens * heads * headDim);
       const out = bench.alloc(tokens * heads * headDim * 4);
-      const work = bench.alloc(attentionWorkBytes(heads, headDim, capacity));
+      const batch = oneRun(bench, tokens, position);
+      const work = bench.alloc(attentionWorkBytes(batch.runs, heads, headDim, capacity));
+      const cache = { keys, values, slotBytes: 0, type, headDim, capacity };
       if (!stored.has(bench)) {
         const src = noise(bench, kvHeads * headDim * capacity);
-        const cache = { src, type, tokens: capacity, heads: kvHeads, headDim, position: 0, capacity };
-        storeKV(bench.program, { ...cache, dst: keys, part: 'keys' });
-        storeKV(bench.program, { ...cache, dst: values, part: 'values' });
+        storeKV(bench.program, { ...cache, k: src, v: src, heads: kvHeads, batch: oneRun(bench, capacity, 0) });
         bench.run();
         stored.add(bench);
       }
-      const shape = { type, tokens, position, heads, kvHeads, headDim, scale: headDim ** -0.5, capacity };
-      attention(bench.program, { ...shape, q, keys, values, out, work });
+      const shape = { ...cache, heads, kvHeads, scale: headDim ** -0.5 };
+      attention(bench.program, { ...shape, batch, q, out, work });
     },
   };
 }
@@ -118,7 +120,7 @@ function attentionCase(type: KvType, tokens: number, position: number, heads = 1
 function deltaCase(tokens: number, keyHeads = 16, valueHeads = 32, keyDim = 128, valueDim = 128): Case {
   return {
     name: `delta rule, ${tokens} tokens, ${keyHeads}/${valueHeads} heads of ${keyDim}`,
-    bytes: tokens === 1 ? 2 * valueHeads * keyDim * valueDim * 4 : undefined,
+    bytes: tokens <= DECODE_ROWS ? 2 * valueHeads * keyDim * valueDim * 4 : undefined,
     macs: 3 * tokens * valueHeads * keyDim * valueDim,
     emit(bench) {
       deltaRule(bench.program, {
@@ -136,7 +138,6 @@ function deltaCase(tokens: number, keyHeads = 16, valueHeads = 32, keyDim = 128,
 }
 
 for (const tokens of [1, 512]) {
-  const kv = { tokens, heads: 8, headDim: 128, position: 0, capacity: tokens };
   measure({
     name: `rmsNorm, ${tokens} x 2048`,
     emit: (b) => {
@@ -194,18 +195,19 @@ for (const tokens of [1, 512]) {
       route(b.program, { ...at, tokens, experts: 128, topK: 8, normalize: true });
     },
   });
-  for (const part of ['keys', 'values'] as const) {
-    measure({
-      name: `store ${part} f16, ${tokens} x 8 x 128`,
-      emit: (b) => {
-        const dst = b.alloc(kvBytes('f16', 8, 128, tokens));
-        storeKV(b.program, { ...kv, src: noise(b, tokens * 1024), dst, part, type: 'f16' });
-      },
-    });
-  }
+  measure({
+    name: `store f16, ${tokens} x 8 x 128`,
+    emit: (b) => {
+      const [keys, values] = [b.alloc(kvBytes('f16', 8, 128, tokens)), b.alloc(kvBytes('f16', 8, 128, tokens))];
+      const [k, v] = [noise(b, tokens * 1024), noise(b, tokens * 1024)];
+      const shape = { type: 'f16', heads: 8, headDim: 128, capacity: tokens, slotBytes: 0 } as const;
+      storeKV(b.program, { ...shape, k, v, keys, values, batch: oneRun(b, tokens, 0) });
+    },
+  });
 }
 for (const type of ['f32', 'f16'] as const) {
   measure(attentionCase(type, 1, 255));
+  measure(attentionCase(type, 8, 4088));
   measure(attentionCase(type, 1, 4095));
   measure(attentionCase(type, 1, 4095, 32, 4));
   measure(attentionCase(type, 1, 4095, 16, 16));

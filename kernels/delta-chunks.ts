@@ -72,8 +72,8 @@ export function chunks(op: usize, head: i32, keyHead: i32, firstPanel: i32, coun
     for (let s: usize = 0; s < height; s += 8) {
       const panel = kt + (s >> 3) * (rowBytes << 3);
       for (let t = s; t < height; t += 4) {
-        tile4<f32>(k + t * rowBytes, rowBytes, panel, rows, kk + t * line + (s << 2), line, 0);
-        tile4<f32>(q + t * rowBytes, rowBytes, panel, rows, qk + t * line + (s << 2), line, 0);
+        tile4<f32>(k + t * rowBytes, rowBytes, panel, 32, rows, kk + t * line + (s << 2), line, 0);
+        tile4<f32>(q + t * rowBytes, rowBytes, panel, 32, rows, qk + t * line + (s << 2), line, 0);
       }
     }
     decayPairs(kk, qk, g, beta, span, height);
@@ -94,16 +94,16 @@ export function chunks(op: usize, head: i32, keyHead: i32, firstPanel: i32, coun
       const s = state + <usize>panel * panelBytes;
       const v = ptr(op, 2) + ((<usize>(first * int(op, 14) + head * valueDim + column)) << 2);
       for (let t: usize = 0; t < height; t += 4) {
-        tile4<f32>(k + t * rowBytes, rowBytes, s, rows, delta + (t << 5), 32, 0);
-        tile4<f32>(q + t * rowBytes, rowBytes, s, rows, out + (t << 5), 32, 0);
+        tile4<f32>(k + t * rowBytes, rowBytes, s, 32, rows, delta + (t << 5), 32, 0);
+        tile4<f32>(q + t * rowBytes, rowBytes, s, 32, rows, out + (t << 5), 32, 0);
       }
       rightSide(delta, v, (<usize>int(op, 14)) << 2, n, height, width, beta, grown);
       solve(delta, kk, ones, height);
       for (let t: usize = 0; t < height; t += 4) {
-        tile4<f32>(qk + t * line, line, delta, <i32>t + 4, out + (t << 5), 32, grown + (t << 2));
+        tile4<f32>(qk + t * line, line, delta, 32, <i32>t + 4, out + (t << 5), 32, grown + (t << 2));
       }
       for (let i: usize = 0; i < <usize>rows; i += 4) {
-        tile4<f32>(kt + i * line, line, delta, <i32>height, s + (i << 5), 32, ending);
+        tile4<f32>(kt + i * line, line, delta, 32, <i32>height, s + (i << 5), 32, ending);
       }
       let target = ptr(op, 6) + ((<usize>(first * int(op, 15) + head * valueDim + column)) << 2);
       for (let t = 0; t < n; t++) {
@@ -166,7 +166,7 @@ function solve(delta: usize, a: usize, ones: usize, height: usize): void {
   for (let t: usize = 0; t < height; t += 4) {
     const rows = delta + (t << 5);
     const block = a + t * line + (t << 2);
-    if (t) tile4<f32>(a + t * line, line, delta, <i32>t, rows, 32, ones);
+    if (t) tile4<f32>(a + t * line, line, delta, 32, <i32>t, rows, 32, ones);
     for (let half: usize = 0; half < 32; half += 16) {
       const p = rows + half;
       const d0 = v128.load(p);

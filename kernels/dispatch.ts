@@ -1,6 +1,7 @@
 /** From an opcode to its kernel. */
 import { Op } from '../src/tensor/opcodes';
-import { attention, attentionCombine } from './attention';
+import { attention } from './attention';
+import { attentionCombine } from './attention-decode';
 import { conv } from './conv';
 import { deltaGates, deltaRule } from './delta';
 import { add, copy, sigmoidGate, swiglu } from './elementwise';

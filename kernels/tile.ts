@@ -1,8 +1,9 @@
 /**
- * The one matrix product that attention and the delta rule share: c = a · b on register tiles, where b is a panel of 8
- * columns, [k][8] in contiguous memory. A panel's type is f32, or u16 for f16 bits whose exponent is not yet rebiased
- * (2^-112 of the value, see simd.ts): the caller puts the factor into a.
- * Values of a are read one at a time and spread over the lanes. Strides are in bytes, k counts rows of b.
+ * The one matrix product that attention and the delta rule share: c = a · b on register tiles, where b is cut into
+ * panels, [k][columns] in contiguous memory: 16 columns in the cache, 8 in the delta rule's state. A panel's type is
+ * f32, or u16 for f16 bits whose exponent is not yet rebiased (2^-112 of the value, see simd.ts): the caller puts the
+ * factor into a. Values of a are read one at a time and spread over the lanes. Strides are in bytes, k counts rows of
+ * b. Every tile adds a sum's products in the order of k, so a sum does not depend on the tile that computes it.
  */
 import { madd } from './simd';
 
@@ -15,9 +16,9 @@ function bits(h: v128): v128 {
   return v128.and(i32x4.shl(h, 13), i32x4.splat(0x8fffe000));
 }
 
-/** Four rows, one panel: c[i] = scales[i] · c[i] + a[i] · b; without `scales` (0) c is overwritten. Zero strides make one row of the four. */
+/** Four rows, 8 columns: c[i] = scales[i] · c[i] + a[i] · b; without `scales` (0) c is overwritten. */
 export function tile4<T>(
-  a: usize, aStride: usize, b: usize, k: i32, c: usize, cStride: usize, scales: usize,
+  a: usize, aStride: usize, b: usize, bStride: usize, k: i32, c: usize, cStride: usize, scales: usize,
 ): void {
   let a1 = a + aStride;
   let a2 = a1 + aStride;
@@ -60,7 +61,7 @@ export function tile4<T>(
     a1 += 4;
     a2 += 4;
     a3 += 4;
-    b += sizeof<T>() * 8;
+    b += bStride;
   }
   v128.store(c, x00);
   v128.store(c, x01, 16);
@@ -72,10 +73,9 @@ export function tile4<T>(
   v128.store(c3, x31, 16);
 }
 
-/** Two rows, two panels that lie `bNext` bytes apart: c[i][0..16) = a[i] · b. */
-export function tile2<T>(a: usize, aStride: usize, b: usize, bNext: usize, k: i32, c: usize, cStride: usize): void {
+/** Two rows, a panel of 16 columns: c[i] = a[i] · b. Zero strides make one row of the two. */
+function tile2<T>(a: usize, aStride: usize, b: usize, k: i32, c: usize, cStride: usize): void {
   let a1 = a + aStride;
-  let d = b + bNext;
   let x00 = f32x4.splat(0), x01 = x00, x02 = x00, x03 = x00, x10 = x00, x11 = x00, x12 = x00, x13 = x00;
   for (let i = 0; i < k; i++) {
     const v0 = v128.load32_splat(a);
@@ -86,16 +86,15 @@ export function tile2<T>(a: usize, aStride: usize, b: usize, bNext: usize, k: i3
     v = sizeof<T>() == 2 ? bits(v128.load16x4_s(b, 8)) : v128.load(b, 16);
     x01 = madd(v0, v, x01);
     x11 = madd(v1, v, x11);
-    v = sizeof<T>() == 2 ? bits(v128.load16x4_s(d)) : v128.load(d);
+    v = sizeof<T>() == 2 ? bits(v128.load16x4_s(b, 16)) : v128.load(b, 32);
     x02 = madd(v0, v, x02);
     x12 = madd(v1, v, x12);
-    v = sizeof<T>() == 2 ? bits(v128.load16x4_s(d, 8)) : v128.load(d, 16);
+    v = sizeof<T>() == 2 ? bits(v128.load16x4_s(b, 24)) : v128.load(b, 48);
     x03 = madd(v0, v, x03);
     x13 = madd(v1, v, x13);
     a += 4;
     a1 += 4;
-    b += sizeof<T>() * 8;
-    d += sizeof<T>() * 8;
+    b += sizeof<T>() * 16;
   }
   v128.store(c, x00);
   v128.store(c, x01, 16);
@@ -108,27 +107,23 @@ export function tile2<T>(a: usize, aStride: usize, b: usize, bNext: usize, k: i3
   v128.store(c, x13, 48);
 }
 
-/** One row, four panels that lie `bNext` bytes apart: c[0..32) = a · b. */
-export function tile1<T>(a: usize, b: usize, bNext: usize, k: i32, c: usize): void {
+/** One row, two panels of 16 columns that lie `bNext` bytes apart: c[0..32) = a · b. */
+function tile1<T>(a: usize, b: usize, bNext: usize, k: i32, c: usize): void {
   let d = b + bNext;
-  let e = d + bNext;
-  let f = e + bNext;
   let x0 = f32x4.splat(0), x1 = x0, x2 = x0, x3 = x0, x4 = x0, x5 = x0, x6 = x0, x7 = x0;
   for (let i = 0; i < k; i++) {
     const v = v128.load32_splat(a);
     x0 = madd(v, sizeof<T>() == 2 ? bits(v128.load16x4_s(b)) : v128.load(b), x0);
     x1 = madd(v, sizeof<T>() == 2 ? bits(v128.load16x4_s(b, 8)) : v128.load(b, 16), x1);
-    x2 = madd(v, sizeof<T>() == 2 ? bits(v128.load16x4_s(d)) : v128.load(d), x2);
-    x3 = madd(v, sizeof<T>() == 2 ? bits(v128.load16x4_s(d, 8)) : v128.load(d, 16), x3);
-    x4 = madd(v, sizeof<T>() == 2 ? bits(v128.load16x4_s(e)) : v128.load(e), x4);
-    x5 = madd(v, sizeof<T>() == 2 ? bits(v128.load16x4_s(e, 8)) : v128.load(e, 16), x5);
-    x6 = madd(v, sizeof<T>() == 2 ? bits(v128.load16x4_s(f)) : v128.load(f), x6);
-    x7 = madd(v, sizeof<T>() == 2 ? bits(v128.load16x4_s(f, 8)) : v128.load(f, 16), x7);
+    x2 = madd(v, sizeof<T>() == 2 ? bits(v128.load16x4_s(b, 16)) : v128.load(b, 32), x2);
+    x3 = madd(v, sizeof<T>() == 2 ? bits(v128.load16x4_s(b, 24)) : v128.load(b, 48), x3);
+    x4 = madd(v, sizeof<T>() == 2 ? bits(v128.load16x4_s(d)) : v128.load(d), x4);
+    x5 = madd(v, sizeof<T>() == 2 ? bits(v128.load16x4_s(d, 8)) : v128.load(d, 16), x5);
+    x6 = madd(v, sizeof<T>() == 2 ? bits(v128.load16x4_s(d, 16)) : v128.load(d, 32), x6);
+    x7 = madd(v, sizeof<T>() == 2 ? bits(v128.load16x4_s(d, 24)) : v128.load(d, 48), x7);
     a += 4;
-    b += sizeof<T>() * 8;
-    d += sizeof<T>() * 8;
-    e += sizeof<T>() * 8;
-    f += sizeof<T>() * 8;
+    b += sizeof<T>() * 16;
+    d += sizeof<T>() * 16;
   }
   v128.store(c, x0);
   v128.store(c, x1, 16);
@@ -141,32 +136,32 @@ export function tile1<T>(a: usize, b: usize, bNext: usize, k: i32, c: usize): vo
 }
 
 /**
- * c[rows][8 · panels] = a · b for any number of rows and of panels `bNext` bytes apart; c's columns are contiguous.
- * Meant for few rows, where reading b decides the time: b is read once for up to four rows.
+ * c[rows][16 · panels] = a · b for any number of rows and of panels of 16 columns `bNext` bytes apart; c's columns are
+ * contiguous. Meant for few rows, where reading b decides the time: b is read once for up to four rows.
  */
 export function product<T>(
   a: usize, aStride: usize, rows: i32, b: usize, bNext: usize, panels: i32, k: i32, c: usize, cStride: usize,
 ): void {
+  const line: usize = sizeof<T>() * 16;
   let r = 0;
   for (; r + 4 <= rows; r += 4) {
-    for (let j: usize = 0; j < <usize>panels; j++) tile4<T>(a, aStride, b + j * bNext, k, c + (j << 5), cStride, 0);
+    for (let j: usize = 0; j < <usize>panels; j++) {
+      const panel = b + j * bNext;
+      tile4<T>(a, aStride, panel, line, k, c + (j << 6), cStride, 0);
+      tile4<T>(a, aStride, panel + (line >> 1), line, k, c + (j << 6) + 32, cStride, 0);
+    }
     a += aStride << 2;
     c += cStride << 2;
   }
   if (r + 2 <= rows) {
-    let j: usize = 0;
-    for (; j + 2 <= <usize>panels; j += 2) tile2<T>(a, aStride, b + j * bNext, bNext, k, c + (j << 5), cStride);
-    if (j < <usize>panels) {
-      tile4<T>(a, 0, b + j * bNext, k, c + (j << 5), 0, 0);
-      tile4<T>(a + aStride, 0, b + j * bNext, k, c + cStride + (j << 5), 0, 0);
-    }
+    for (let j: usize = 0; j < <usize>panels; j++) tile2<T>(a, aStride, b + j * bNext, k, c + (j << 6), cStride);
     a += aStride << 1;
     c += cStride << 1;
     r += 2;
   }
   if (r < rows) {
     let j: usize = 0;
-    for (; j + 4 <= <usize>panels; j += 4) tile1<T>(a, b + j * bNext, bNext, k, c + (j << 5));
-    for (; j < <usize>panels; j++) tile4<T>(a, 0, b + j * bNext, k, c + (j << 5), 0, 0);
+    for (; j + 2 <= <usize>panels; j += 2) tile1<T>(a, b + j * bNext, bNext, k, c + (j << 6));
+    if (j < <usize>panels) tile2<T>(a, 0, b + j * bNext, k, c + (j << 6), 0);
   }
 }

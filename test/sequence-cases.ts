@@ -2,6 +2,7 @@
 import { describe, expect } from 'vitest';
 import { chooseSimd, type Simd } from '../src/tensor/kernels.js';
 import { OP_BYTES } from '../src/tensor/opcodes.js';
+import { type Batch, type Run, runTable } from '../src/tensor/ops/batch.js';
 import type { KernelBench } from './kernel-bench.js';
 
 /** Runs the same suite on each build of the kernels that this machine has. */
@@ -29,6 +30,16 @@ export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<num
     worst = Math.max(worst, Math.abs(actual[i] - expected[i]));
   }
   return worst / Math.max(Math.sqrt(squares / expected.length), 1e-30);
+}
+
+/** A step's runs with their table in memory. */
+export function batchOf(bench: KernelBench, ...runs: Run[]): Batch {
+  return { runs, pointer: bench.put(runTable(runs)) };
+}
+
+/** A step of consecutive tokens of one sequence. */
+export function oneRun(bench: KernelBench, rows: number, position: number): Batch {
+  return batchOf(bench, { row: 0, rows, position, slot: 0 });
 }
 
 /** Runs the program with the pieces of every operation in reverse order, as a team might. */

@@ -221,58 +221,44 @@ export class Runner implements Ops<Tensor> {
 
   attention(q: Tensor, k: Tensor, v: Tensor, cache: KVCache, shape: AttentionShape): Tensor {
     const { program } = this.arena;
+    const { batch } = this;
     const { heads, kvHeads, headDim, scale } = shape;
     const { type, capacity } = this.cache;
-    const { pointer, slotBytes } = this.cache.at(cache);
+    const { pointer: keys, slotBytes } = this.cache.at(cache);
+    const values = keys + slotBytes / 2;
+    // Written out twice: spreading a shared object costs more than everything else here.
+    storeKV(program, {
+      k: k.pointer,
+      v: v.pointer,
+      keys,
+      values,
+      slotBytes,
+      batch,
+      type,
+      heads: kvHeads,
+      headDim,
+      kStride: k.stride,
+      vStride: v.stride,
+      capacity,
+    });
     const out = this.tensor(heads * headDim);
-    const work = this.arena.alloc(attentionWorkBytes(heads, headDim, capacity));
-    const qScale = shape.queryScale ? this.queryScales(shape.queryScale) : 0;
-    for (const { row, rows, position, slot } of this.batch.runs) {
-      const keys = pointer + slot * slotBytes;
-      const values = keys + slotBytes / 2;
-      // Written out three times: spreading a shared object costs more than everything else here.
-      storeKV(program, {
-        src: k.pointer + 4 * row * k.stride,
-        dst: keys,
-        part: 'keys',
-        type,
-        tokens: rows,
-        heads: kvHeads,
-        headDim,
-        srcStride: k.stride,
-        position,
-        capacity,
-      });
-      storeKV(program, {
-        src: v.pointer + 4 * row * v.stride,
-        dst: values,
-        part: 'values',
-        type,
-        tokens: rows,
-        heads: kvHeads,
-        headDim,
-        srcStride: v.stride,
-        position,
-        capacity,
-      });
-      attention(program, {
-        q: q.pointer + 4 * row * q.stride,
-        keys,
-        values,
-        out: out.pointer + 4 * row * out.stride,
-        work,
-        type,
-        tokens: rows,
-        position,
-        heads,
-        kvHeads,
-        headDim,
-        qStride: q.stride,
-        scale,
-        capacity,
-        qScale: qScale && qScale + 4 * row,
-      });
-    }
+    attention(program, {
+      q: q.pointer,
+      keys,
+      values,
+      slotBytes,
+      out: out.pointer,
+      work: this.arena.alloc(attentionWorkBytes(batch.runs, heads, headDim, capacity)),
+      batch,
+      type,
+      heads,
+      kvHeads,
+      headDim,
+      qStride: q.stride,
+      scale,
+      capacity,
+      qScale: shape.queryScale ? this.queryScales(shape.queryScale) : 0,
+    });
     return out;
   }
 

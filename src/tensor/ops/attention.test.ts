@@ -1,12 +1,20 @@
 import { expect, it } from 'vitest';
 import { KernelBench } from '../../../test/kernel-bench.js';
-import { onBothBuilds, random, relativeError } from '../../../test/sequence-cases.js';
+import { batchOf, onBothBuilds, oneRun, random, relativeError } from '../../../test/sequence-cases.js';
 import { type AttentionCase, attention as reference } from '../reference/attention.js';
 import { fromF16, toF16 } from '../reference/kv.js';
 import { attention, attentionWorkBytes } from './attention.js';
+import type { Run } from './batch.js';
 import { type KvType, kvBytes, storeKV } from './kv.js';
 
 const rounded = (x: Float32Array, type: KvType) => (type === 'f16' ? x.map((v) => fromF16(toF16(v))) : x);
+
+/** A cache full of NaN, which shows every read of something never written, for several sequences. */
+function emptyCache(bench: KernelBench, type: KvType, kvHeads: number, headDim: number, capacity: number, slots = 1) {
+  const bytes = kvBytes(type, kvHeads, headDim, capacity);
+  const keys = bench.put(new Uint8Array(2 * bytes * slots).fill(0xff));
+  return { type, headDim, capacity, keys, values: keys + bytes, slotBytes: 2 * bytes };
+}
 
 onBothBuilds('attention', (simd) => {
   function check(type: KvType, c: AttentionCase): void {
@@ -17,13 +25,8 @@ onBothBuilds('attention', (simd) => {
     const k = random(context * kvHeads * headDim, 1);
     const v = random(context * kvHeads * headDim, 2);
     const q = random(tokens * heads * headDim, 3, 3);
-    const bytes = kvBytes(type, kvHeads, headDim, capacity);
-    // A cache full of NaN shows every read of something never written.
-    const keys = bench.put(new Uint8Array(bytes).fill(0xff));
-    const values = bench.put(new Uint8Array(bytes).fill(0xff));
+    const cache = emptyCache(bench, type, kvHeads, headDim, capacity);
     const out = bench.alloc(tokens * heads * headDim * 4);
-    const work = bench.alloc(attentionWorkBytes(heads, headDim, capacity));
-    const cache = { type, heads: kvHeads, headDim, capacity };
     const first = Math.floor(context / 3);
     for (const [from, n] of [
       [0, first],
@@ -31,18 +34,20 @@ onBothBuilds('attention', (simd) => {
     ]) {
       if (n === 0) continue;
       const part = (x: Float32Array) => bench.put(x.subarray(from * kvHeads * headDim, (from + n) * kvHeads * headDim));
-      storeKV(bench.program, { ...cache, src: part(k), dst: keys, part: 'keys', tokens: n, position: from });
-      storeKV(bench.program, { ...cache, src: part(v), dst: values, part: 'values', tokens: n, position: from });
+      storeKV(bench.program, { ...cache, k: part(k), v: part(v), heads: kvHeads, batch: oneRun(bench, n, from) });
     }
     const qScale = c.qScale ? bench.put(Float32Array.from(c.qScale)) : 0;
-    attention(bench.program, { ...c, q: bench.put(q), keys, values, out, work, type, capacity, qScale });
+    const batch = oneRun(bench, tokens, position);
+    const work = bench.alloc(attentionWorkBytes(batch.runs, heads, headDim, capacity));
+    attention(bench.program, { ...cache, ...c, batch, q: bench.put(q), out, work, qScale });
     bench.run();
     const expected = reference(q, rounded(k, type), rounded(v, type), c);
     expect(relativeError(bench.floats(out, expected.length), expected)).toBeLessThan(2e-5);
   }
 
   for (const type of ['f32', 'f16'] as const) {
-    it.each([1, 2, 3, 4, 5, 8])(`shares one KV head among %i query heads (${type})`, (group) => {
+    it.each([1, 2, 3, 4, 5, 8, 20])(`shares one KV head among %i query heads (${type})`, (group) => {
+      check(type, { tokens: 19, position: 60, heads: 2 * group, kvHeads: 2, headDim: 32, scale: 0.2 });
       check(type, { tokens: 9, position: 60, heads: 2 * group, kvHeads: 2, headDim: 32, scale: 0.2 });
       check(type, { tokens: 1, position: 77, heads: 2 * group, kvHeads: 2, headDim: 32, scale: 0.2 });
     });
@@ -56,13 +61,54 @@ onBothBuilds('attention', (simd) => {
 
     it.each([0, 1, 3, 62, 63, 64, 127, 510, 511, 512, 513, 1500])(`decodes at position %i (${type})`, (position) => {
       check(type, { tokens: 1, position, heads: 4, kvHeads: 2, headDim: 16, scale: 0.5 });
+      check(type, { tokens: 3, position, heads: 4, kvHeads: 2, headDim: 16, scale: 0.5 });
+    });
+
+    it(`computes a row the same alone, among others of its run, and beside other sequences (${type})`, () => {
+      const bench = new KernelBench(simd, 64 << 20);
+      const [heads, kvHeads, headDim, capacity] = [10, 2, 40, 1100];
+      const shape = { heads, kvHeads, scale: 0.2 };
+      const cache = emptyCache(bench, type, kvHeads, headDim, capacity, 3);
+      const steps: Run[] = [
+        { row: 0, rows: 16, position: 500, slot: 1 },
+        { row: 16, rows: 20, position: 0, slot: 2 },
+        { row: 36, rows: 9, position: 1020, slot: 0 },
+        { row: 45, rows: 1, position: 25, slot: 2 },
+      ];
+      const rows = 46;
+      const context = bench.put(random(1029 * kvHeads * headDim, 1));
+      const before = [1029, 516, 26].map((n, slot) => ({ row: 0, rows: n, position: 0, slot }));
+      for (const run of before) {
+        storeKV(bench.program, { ...cache, k: context, v: context + 64, heads: kvHeads, batch: batchOf(bench, run) });
+      }
+      const q = bench.put(random(rows * heads * headDim, 3, 3));
+      const bytes = rows * heads * headDim * 4;
+      const together = bench.alloc(bytes);
+      const alone = bench.alloc(bytes);
+      const work = bench.alloc(attentionWorkBytes(steps, heads, headDim, capacity));
+      attention(bench.program, { ...cache, ...shape, batch: batchOf(bench, ...steps), q, out: together, work });
+      for (const { row, rows: n, position, slot } of steps) {
+        if (n > 16) {
+          const batch = batchOf(bench, { row, rows: n, position, slot });
+          attention(bench.program, { ...cache, ...shape, batch, q, out: alone, work });
+        } else {
+          for (let i = 0; i < n; i++) {
+            const batch = batchOf(bench, { row: row + i, rows: 1, position: position + i, slot });
+            attention(bench.program, { ...cache, ...shape, batch, q, out: alone, work });
+          }
+        }
+      }
+      bench.run();
+      const result = bench.floats(together, bytes / 4);
+      expect(result.every(Number.isFinite)).toBe(true);
+      expect(result).toEqual(bench.floats(alone, bytes / 4));
     });
   }
 
   it('scales each query by its own factor', () => {
     const qScale = random(21, 9).map((x) => 1 + x / 2);
     check('f32', { tokens: 21, position: 50, heads: 4, kvHeads: 4, headDim: 24, scale: 0.2, qScale });
-    check('f32', { tokens: 1, position: 600, heads: 4, kvHeads: 4, headDim: 24, scale: 0.2, qScale: [1.7] });
+    check('f32', { tokens: 2, position: 600, heads: 4, kvHeads: 4, headDim: 24, scale: 0.2, qScale: [1.7, 0.6] });
   });
 
   it('reads strided queries and writes strided outputs in place', () => {
@@ -71,17 +117,14 @@ onBothBuilds('attention', (simd) => {
     const q = random(tokens * stride, 3);
     const k = random(tokens * heads * headDim, 1);
     const v = random(tokens * heads * headDim, 2);
-    const cache = { type: 'f32' as const, tokens, heads, headDim, capacity: 8, position: 0 };
-    const keys = bench.alloc(kvBytes('f32', heads, headDim, 8));
-    const values = bench.alloc(kvBytes('f32', heads, headDim, 8));
-    storeKV(bench.program, { ...cache, src: bench.put(k), dst: keys, part: 'keys' });
-    storeKV(bench.program, { ...cache, src: bench.put(v), dst: values, part: 'values' });
+    const cache = { ...emptyCache(bench, 'f32', heads, headDim, 8), batch: oneRun(bench, tokens, 0), heads };
+    storeKV(bench.program, { ...cache, k: bench.put(k), v: bench.put(v) });
     const at = bench.put(q);
     const shape = { ...cache, kvHeads: heads, scale: 1 };
-    attention(bench.program, { ...shape, q: at, out: at, keys, values, work: 0, qStride: stride, outStride: stride });
+    attention(bench.program, { ...shape, q: at, out: at, work: 0, qStride: stride, outStride: stride });
     bench.run();
     const rows = Array.from({ length: tokens }, (_, t) => Array.from(q.subarray(t * stride, t * stride + 16))).flat();
-    const expected = reference(rows, k, v, { ...shape, position: 0 });
+    const expected = reference(rows, k, v, { tokens, position: 0, heads, kvHeads: heads, headDim, scale: 1 });
     const after = bench.floats(at, q.length);
     const actual = Array.from({ length: tokens }, (_, t) => Array.from(after.subarray(t * stride, t * stride + 16)));
     expect(relativeError(actual.flat(), expected)).toBeLessThan(1e-5);

@@ -1,26 +1,26 @@
 import { Op } from '../opcodes.js';
 import type { Program } from '../program.js';
-import { type KvType, roundUp8 } from './kv.js';
+import type { Batch, Run } from './batch.js';
+import { type KvType, wholePanels } from './kv.js';
+import { DECODE_ROWS, Kv, RANGE } from './kv-constants.js';
 
-/** One token's context is read in ranges of this many positions, so that several members can share a KV head. */
-const RANGE = 512;
-/** Query rows (tokens × heads that share a KV head) a piece: they read each block of keys together. */
+/** Query rows (tokens × heads that share a KV head) a piece of a long run: they read each block of keys together. */
 const ROWS = 32;
 
 export interface Attention {
-  /** [tokens, heads, headDim], heads side by side. */
+  /** [rows of the step, heads, headDim], heads side by side. */
   q: number;
-  /** The regions that storeKV fills; position + tokens positions must be there. */
+  /** The regions that storeKV fills, of slot 0; every run's positions up to its last row must be there. */
   keys: number;
   values: number;
-  /** [tokens, heads, headDim], heads side by side. May be q. */
+  /** From a slot's regions to the next's. */
+  slotBytes: number;
+  /** [rows of the step, heads, headDim], heads side by side. May be q. */
   out: number;
   /** attentionWorkBytes() of memory that nothing else uses during the operation. */
   work: number;
+  batch: Batch;
   type: KvType;
-  tokens: number;
-  /** Positions in the cache before the first of these tokens. */
-  position: number;
   heads: number;
   kvHeads: number;
   headDim: number;
@@ -28,23 +28,37 @@ export interface Attention {
   outStride?: number;
   /** Of the scores: 1/√headDim as a rule. */
   scale: number;
+  /** Positions of a slot. */
   capacity: number;
-  /** A factor for every token's scores, [tokens] (LogN attention). 0: none. */
+  /** A factor for every row's scores, [rows of the step] (LogN attention). 0: none. */
   qScale?: number;
 }
 
-/** Bytes that `attention` needs beside its operands; the same for every layer and step. */
-export function attentionWorkBytes(heads: number, headDim: number, capacity: number): number {
-  return heads * Math.ceil(capacity / RANGE) * (roundUp8(headDim) + 4) * 4;
+/** Bytes that `attention` needs beside its operands, wherever in a sequence the runs are. */
+export function attentionWorkBytes(runs: readonly Run[], heads: number, headDim: number, capacity: number): number {
+  const rows = runs.reduce((sum, run) => sum + (run.rows <= DECODE_ROWS ? run.rows : 0), 0);
+  return rows * heads * Math.ceil(capacity / RANGE) * (wholePanels(headDim) + 4) * 4;
 }
 
-/** Causal attention: token t sees positions 0 to position + t. */
+/**
+ * Causal attention: a row sees its sequence's positions up to its own. Rows of a run of up to DECODE_ROWS rows get bit
+ * for bit what each would get in a run of its own.
+ */
 export function attention(p: Program, o: Attention): void {
-  const { tokens, position, heads, kvHeads, headDim } = o;
+  const { heads, kvHeads, headDim } = o;
   const width = heads * headDim;
-  const context = position + tokens;
-  const ranges = tokens === 1 ? Math.ceil(context / RANGE) : 1;
   const perPiece = Math.max(1, Math.floor(ROWS / (heads / kvHeads)));
+  let pieces = 0;
+  let ranges = 1;
+  let decodeRows = 0;
+  for (const { rows, position } of o.batch.runs) {
+    if (rows <= DECODE_ROWS) {
+      const own = Math.ceil((position + rows) / RANGE);
+      ranges = Math.max(ranges, own);
+      pieces += kvHeads * own;
+      decodeRows += rows;
+    } else pieces += kvHeads * Math.ceil(rows / perPiece);
+  }
   const ints = [
     o.q,
     o.keys,
@@ -52,20 +66,21 @@ export function attention(p: Program, o: Attention): void {
     o.out,
     o.work,
     o.qScale ?? 0,
-    o.type === 'f16' ? 1 : 0,
-    tokens,
-    position,
+    Kv[o.type],
+    o.batch.pointer,
+    o.batch.runs.length,
     heads,
     kvHeads,
     headDim,
     o.qStride ?? width,
     o.outStride ?? width,
-    roundUp8(o.capacity),
+    wholePanels(o.capacity),
+    o.slotBytes,
+    ranges,
   ];
-  const range = ranges > 1 ? RANGE : context;
-  p.emit(Op.attention, Math.ceil(tokens / perPiece) * kvHeads * ranges, [...ints, perPiece, ranges, range], [o.scale]);
+  p.emit(Op.attention, pieces, [...ints, perPiece], [o.scale]);
   if (ranges > 1) {
-    const headsPerPiece = Math.max(1, Math.floor(65_536 / (ranges * headDim)));
-    p.emit(Op.attentionCombine, Math.ceil(heads / headsPerPiece), [...ints, headsPerPiece, ranges, range]);
+    const merged = Math.max(1, Math.floor(65_536 / (ranges * headDim)));
+    p.emit(Op.attentionCombine, Math.ceil((decodeRows * heads) / merged), [...ints, merged]);
   }
 }

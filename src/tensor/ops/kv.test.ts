@@ -1,36 +1,23 @@
 import { expect, it } from 'vitest';
 import { KernelBench } from '../../../test/kernel-bench.js';
-import { onBothBuilds, random } from '../../../test/sequence-cases.js';
+import { batchOf, onBothBuilds, oneRun, random } from '../../../test/sequence-cases.js';
 import { fromF16, toF16 } from '../reference/kv.js';
-import { attention, attentionWorkBytes } from './attention.js';
+import { attention } from './attention.js';
 import { kvBytes, storeKV } from './kv.js';
 
 onBothBuilds('KV cache', (simd) => {
   /** What the cache gives back for `values` of one head: attention to one position returns its value. */
   function roundTrip(values: Float32Array, headDim: number): Float32Array {
     const bench = new KernelBench(simd);
-    const tokens = values.length / headDim;
-    const bytes = kvBytes('f16', 1, headDim, 1);
-    const shape = { type: 'f16', tokens: 1, headDim, position: 0, capacity: 1 } as const;
     const src = bench.put(values);
     const out = bench.alloc(values.byteLength);
-    const keys = bench.alloc(bytes);
-    const region = bench.alloc(bytes);
-    const work = bench.alloc(attentionWorkBytes(1, headDim, 1));
-    for (let t = 0; t < tokens; t++) {
-      const at = { src: src + t * headDim * 4, dst: region };
-      storeKV(bench.program, { ...shape, ...at, part: 'values', heads: 1 });
-      const q = { q: keys, qStride: 0, scale: 0 };
-      attention(bench.program, {
-        ...shape,
-        ...q,
-        keys,
-        values: region,
-        out: out + t * headDim * 4,
-        work,
-        heads: 1,
-        kvHeads: 1,
-      });
+    const bytes = kvBytes('f16', 1, headDim, 1);
+    const cache = { type: 'f16', headDim, capacity: 1, slotBytes: 0 } as const;
+    const regions = { ...cache, keys: bench.alloc(bytes), values: bench.alloc(bytes), batch: oneRun(bench, 1, 0) };
+    const zeros = bench.put(new Float32Array(headDim));
+    for (let at = 0; at < values.byteLength; at += headDim * 4) {
+      storeKV(bench.program, { ...regions, k: zeros, v: src + at, heads: 1 });
+      attention(bench.program, { ...regions, q: zeros, out: out + at, work: 0, heads: 1, kvHeads: 1, scale: 1 });
     }
     bench.run();
     return bench.floats(out, values.length);
@@ -66,39 +53,48 @@ onBothBuilds('KV cache', (simd) => {
     const bench = new KernelBench(simd);
     const headDim = 4;
     const tokens = padded.length / headDim;
-    for (const part of ['keys', 'values'] as const) {
-      const dst = bench.alloc(kvBytes('f16', 1, headDim, tokens));
-      const shape = { type: 'f16', tokens, heads: 1, headDim, position: 0, capacity: tokens } as const;
-      storeKV(bench.program, { ...shape, src: bench.put(padded), dst, part });
-      bench.run();
-      const rows = Math.ceil(tokens / 8) * 8;
-      const stored = new Uint16Array(bench.memory.buffer, dst, rows * 8);
-      const at = (t: number, d: number) => stored[part === 'values' ? t * 8 + d : (t & ~7) * 8 + d * 8 + (t & 7)];
-      const wrong = Array.from(values).filter((value, i) => at(Math.floor(i / headDim), i % headDim) !== toF16(value));
+    const bytes = kvBytes('f16', 1, headDim, tokens);
+    const [keys, region] = [bench.alloc(bytes), bench.alloc(bytes)];
+    const shape = { type: 'f16', heads: 1, headDim, capacity: tokens, slotBytes: 0 } as const;
+    const src = bench.put(padded);
+    storeKV(bench.program, { ...shape, k: src, v: src, keys, values: region, batch: oneRun(bench, tokens, 0) });
+    bench.run();
+    const stored = new Uint16Array(bench.memory.buffer);
+    const key = (t: number, d: number) => stored[keys / 2 + (t & ~15) * 16 + d * 16 + (t & 15)];
+    const value = (t: number, d: number) => stored[region / 2 + t * 16 + d];
+    for (const at of [key, value]) {
+      const wrong = Array.from(values).filter((x, i) => at(Math.floor(i / headDim), i % headDim) !== toF16(x));
       expect(wrong).toEqual([]);
     }
   });
 
-  it('appends anywhere without touching the neighbours, and pads odd heads with zeros', () => {
+  it('appends to several sequences without touching the neighbours, and pads odd heads with zeros', () => {
     const bench = new KernelBench(simd);
-    const [tokens, heads, headDim, capacity] = [5, 2, 10, 24];
-    const x = random(tokens * heads * headDim, 1);
-    for (const part of ['keys', 'values'] as const) {
-      const region = bench.put(new Float32Array(kvBytes('f32', heads, headDim, capacity) / 4).fill(9));
-      const shape = { type: 'f32', tokens, heads, headDim, capacity } as const;
-      storeKV(bench.program, { ...shape, src: bench.put(x), dst: region, part, position: 6 });
-      bench.run();
-      const stored = bench.floats(region, 2 * 24 * 16);
+    const [heads, headDim, capacity, slots] = [2, 10, 32, 3];
+    const batch = batchOf(
+      bench,
+      { row: 0, rows: 5, position: 14, slot: 2 },
+      { row: 5, rows: 32, position: 0, slot: 0 },
+    );
+    const [k, v] = [random(37 * heads * headDim, 1), random(37 * heads * headDim, 2)];
+    const bytes = kvBytes('f32', heads, headDim, capacity);
+    const keys = bench.put(new Float32Array((slots * 2 * bytes) / 4).fill(9));
+    const shape = { type: 'f32', heads, headDim, capacity, slotBytes: 2 * bytes } as const;
+    storeKV(bench.program, { ...shape, k: bench.put(k), v: bench.put(v), keys, values: keys + bytes, batch });
+    bench.run();
+    const stored = bench.floats(keys, (slots * 2 * bytes) / 4);
+    for (let slot = 0; slot < slots; slot++) {
+      const run = batch.runs.find((r) => r.slot === slot);
       for (let head = 0; head < heads; head++) {
         for (let position = 0; position < capacity; position++) {
           for (let d = 0; d < 16; d++) {
-            const inside = position >= 6 && position < 11;
-            const padding = part === 'values' ? 0 : 9;
-            const expected = d < headDim ? x[((position - 6) * heads + head) * headDim + d] : padding;
-            const key = (position >> 3) * 128 + d * 8 + (position & 7);
-            const value = (d >> 3) * 24 * 8 + position * 8 + (d & 7);
-            const i = head * 24 * 16 + (part === 'keys' ? key : value);
-            expect(stored[i]).toBe(inside ? expected : 9);
+            const inside = run && position >= run.position && position < run.position + run.rows;
+            const source = inside ? ((run.row + position - run.position) * heads + head) * headDim + d : 0;
+            const start = slot * 2 * (bytes / 4) + head * capacity * 16;
+            const key = stored[start + (position & ~15) * 16 + d * 16 + (position & 15)];
+            const value = stored[start + bytes / 4 + position * 16 + d];
+            expect(key).toBe(inside && d < headDim ? k[source] : 9);
+            expect(value).toBe(inside ? (d < headDim ? v[source] : 0) : 9);
           }
         }
       }

@@ -1,51 +1,61 @@
 /** The KV cache of one layer: two regions, one for keys and one for values, each laid out as kernels/kv.ts says. */
 import { Op } from '../opcodes.js';
 import type { Program } from '../program.js';
+import type { Batch } from './batch.js';
+import { KV_PANEL, Kv } from './kv-constants.js';
 import { rowsPerPiece } from './pieces.js';
 
-export type KvType = 'f16' | 'f32';
+export type KvType = keyof typeof Kv;
 
-/** Positions and dimensions are allocated in eights. */
-export const roundUp8 = (n: number): number => Math.ceil(n / 8) * 8;
+/** Positions and dimensions are allocated in whole panels. */
+export const wholePanels = (n: number): number => Math.ceil(n / KV_PANEL) * KV_PANEL;
 
-/** Bytes of the keys (or of the values) of one layer. */
+/** Bytes of the keys (or of the values) of one layer and sequence. */
 export function kvBytes(type: KvType, kvHeads: number, headDim: number, capacity: number): number {
-  return kvHeads * roundUp8(headDim) * roundUp8(capacity) * (type === 'f16' ? 2 : 4);
+  return kvHeads * wholePanels(headDim) * wholePanels(capacity) * (type === 'f16' ? 2 : 4);
 }
 
 export interface StoreKV {
-  /** [tokens, heads, headDim], heads side by side. */
-  src: number;
-  /** The region for keys or for values, kvBytes() long. */
-  dst: number;
-  part: 'keys' | 'values';
+  /** [rows of the step, heads, headDim], heads side by side. */
+  k: number;
+  v: number;
+  /** The regions of slot 0, kvBytes() long. */
+  keys: number;
+  values: number;
+  /** From a slot's regions to the next's. */
+  slotBytes: number;
+  batch: Batch;
   type: KvType;
-  tokens: number;
   heads: number;
   headDim: number;
-  /** From token to token; default heads · headDim. */
-  srcStride?: number;
-  /** Of the first token. */
-  position: number;
+  /** From row to row; default heads · headDim. */
+  kStride?: number;
+  vStride?: number;
+  /** Positions of a slot. */
   capacity: number;
 }
 
-/** Writes keys (after rope) or values of consecutive positions into the cache. f16 rounds to nearest even. */
+/** Writes the keys (after rope) and values of a step's rows into the cache. f16 rounds to nearest even. */
 export function storeKV(p: Program, o: StoreKV): void {
-  const { src, dst, part, type, tokens, heads, headDim, position, capacity } = o;
-  // Neighbouring tokens share cache lines of the key region: whole groups of eight positions a piece.
-  const per = Math.max(8, rowsPerPiece(tokens, heads * headDim, 1 << 14) & ~7);
-  p.emit(Op.storeKV, Math.ceil(tokens / per), [
-    src,
-    dst,
-    type === 'f16' ? 1 : 0,
-    tokens,
+  const { heads, headDim } = o;
+  const { runs, pointer } = o.batch;
+  const last = runs[runs.length - 1];
+  // Neighbouring tokens share cache lines of the key region: whole panels of positions a piece.
+  const per = Math.max(KV_PANEL, rowsPerPiece(last.row + last.rows, heads * headDim, 1 << 13) & -KV_PANEL);
+  p.emit(Op.storeKV, Math.ceil((last.row + last.rows) / per), [
+    o.k,
+    o.v,
+    o.keys,
+    o.values,
+    Kv[o.type],
+    pointer,
+    runs.length,
     heads,
     headDim,
-    o.srcStride ?? heads * headDim,
-    position,
-    roundUp8(capacity),
-    part === 'keys' ? 1 : 0,
+    o.kStride ?? heads * headDim,
+    o.vStride ?? heads * headDim,
+    wholePanels(o.capacity),
+    o.slotBytes,
     per,
   ]);
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { KernelBench } from '../../../test/kernel-bench.js';
-import { onBothBuilds, random, runBackwards } from '../../../test/sequence-cases.js';
+import { onBothBuilds, oneRun, random, runBackwards } from '../../../test/sequence-cases.js';
 import { attention, attentionWorkBytes } from './attention.js';
 import { conv } from './conv.js';
 import { deltaRule, deltaStateBytes } from './delta.js';
@@ -36,14 +36,15 @@ function record(bench: KernelBench): void {
   rope(p, { x: q, cos: input(TOKENS * 32, 7), sin: input(TOKENS * 32, 8), tokens: TOKENS, heads, headDim });
   const keys = output(kvBytes('f32', kvHeads, headDim, capacity) / 4);
   const values = output(kvBytes('f32', kvHeads, headDim, capacity) / 4);
-  const cache = { type: 'f16', tokens: capacity, heads: kvHeads, headDim, position: 0, capacity } as const;
-  storeKV(p, { ...cache, src: input(capacity * kvHeads * headDim, 3), dst: keys, part: 'keys' });
-  storeKV(p, { ...cache, src: input(capacity * kvHeads * headDim, 4), dst: values, part: 'values' });
-  for (const tokens of [1, TOKENS]) {
-    const work = bench.alloc(attentionWorkBytes(heads, headDim, capacity));
+  const cache = { type: 'f16', keys, values, slotBytes: 0, headDim, capacity } as const;
+  const [k, v] = [input(capacity * kvHeads * headDim, 3), input(capacity * kvHeads * headDim, 4)];
+  storeKV(p, { ...cache, k, v, heads: kvHeads, batch: oneRun(bench, capacity, 0) });
+  for (const tokens of [1, 6, TOKENS]) {
     const out = output(tokens * heads * headDim);
-    const shape = { ...cache, tokens, position: 620, heads, kvHeads, scale: 0.1 };
-    attention(p, { ...shape, q, keys, values, out, work });
+    const batch = oneRun(bench, tokens, 620);
+    const work = bench.alloc(attentionWorkBytes(batch.runs, heads, headDim, capacity));
+    const shape = { ...cache, batch, heads, kvHeads, scale: 0.1 };
+    attention(p, { ...shape, q, out, work });
     const recurrent = bench.put(new Uint8Array(deltaStateBytes(heads, headDim, 80)));
     const rule = {
       q: input(tokens * 4 * headDim, 5),

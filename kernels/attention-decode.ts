@@ -1,0 +1,154 @@
+/**
+ * Attention of a short run: reading the cache decides the time, so it is read in place and once for all rows. A piece is
+ * a KV head and a range of positions, which is a single block. A row's sums are the same whichever rows are computed with
+ * it: positions that only later rows see enter as products with zero.
+ */
+import { Attention, DECODE_ROWS, KV_PANEL, Kv, RANGE, Run } from '../src/tensor/ops/kv-constants';
+import { loadRow, scaleRow, softmax } from './attention-rows';
+import { headOffset, paddedDepth } from './kv';
+import { int, ptr } from './record';
+import { exp } from './simd';
+import { F16_SCALE, product } from './tile';
+
+/** Rows (tokens × heads of the group) that are computed together. */
+const ROWS: i32 = 32;
+
+/** Ranges that a row sees when it is the last of `context` positions. */
+// @ts-ignore: decorator
+@inline
+export function rangesUpTo(context: i32): i32 {
+  return (context + RANGE - 1) / RANGE;
+}
+
+/** `decoded`: rows of short runs before this run. */
+export function decode(op: usize, run: usize, decoded: i32, kvHead: i32, range: i32, scratch: usize): void {
+  const group = int(op, Attention.heads) / int(op, Attention.kvHeads);
+  const rows = load<i32>(run, Run.rows << 2);
+  const together = max(1, ROWS / group);
+  // The first rows may end before this range.
+  for (let t = max(0, range * RANGE - load<i32>(run, Run.position << 2)); t < rows; t += together) {
+    decodeRows(op, run, decoded, kvHead, range, t, min(together, rows - t), scratch);
+  }
+}
+
+function decodeRows(
+  op: usize, run: usize, decoded: i32, kvHead: i32, range: i32, first: i32, count: i32, scratch: usize,
+): void {
+  const half = int(op, Attention.type) == Kv.f16;
+  const shift: usize = half ? 1 : 2;
+  const dim = int(op, Attention.headDim);
+  const depth = paddedDepth(dim);
+  const capacity = int(op, Attention.capacity);
+  const group = int(op, Attention.heads) / int(op, Attention.kvHeads);
+  const firstRow = load<i32>(run, Run.row << 2) + first;
+  const from = range * RANGE;
+  /** Positions that the first row sees of the range, and the last. */
+  const seen = load<i32>(run, Run.position << 2) + first + 1 - from;
+  const n = min(RANGE, seen + count - 1);
+  const panels = (n + KV_PANEL - 1) / KV_PANEL;
+  const rows = count * group;
+
+  // Scratch: queries [rows, dim], sums [rows, depth], largest scores, totals, corrections [rows], scores [rows, line].
+  const rowBytes = <usize>dim << 2;
+  const sumBytes = <usize>depth << 2;
+  const line = <usize>panels << 6;
+  const q = scratch;
+  const o = q + <usize>rows * sumBytes;
+  const top = o + <usize>rows * sumBytes;
+  const total = top + (<usize>rows << 2);
+  const correction = total + (<usize>rows << 2);
+  const scores = (correction + (<usize>rows << 2) + 63) & ~63;
+
+  // f16 panels are 2^-112 of their values. Queries take 2^64 of it, so that neither side can overflow.
+  for (let t = 0; t < count; t++) {
+    loadRow(op, firstRow + t, kvHead, q + <usize>(t * group) * rowBytes, half ? 18446744073709551616.0 : 1);
+  }
+  const head = load<u32>(run, Run.slot << 2) * ptr(op, Attention.slotBytes) + headOffset(kvHead, capacity, depth, shift);
+  const keys = ptr(op, Attention.keys) + head + (<usize>(from * depth) << shift);
+  const values = ptr(op, Attention.values) + head + (<usize>(from * KV_PANEL) << shift);
+  if (half) product<u16>(q, rowBytes, rows, keys, <usize>depth << 5, panels, dim, scores, line);
+  else product<f32>(q, rowBytes, rows, keys, <usize>depth << 6, panels, dim, scores, line);
+  for (let r = 0; r < rows; r++) {
+    const row = scores + <usize>r * line;
+    const i = <usize>r << 2;
+    if (half) scaleRow(row, row, panels * KV_PANEL, F16_SCALE / 18446744073709551616.0);
+    store<f32>(top + i, -f32.MAX_VALUE);
+    store<f32>(total + i, 0);
+    softmax(row, min(n, seen + r / group), n, top + i, total + i, correction + i);
+    if (half) scaleRow(row, row, panels * KV_PANEL, F16_SCALE);
+  }
+  if (half) product<u16>(scores, line, rows, values, <usize>capacity << 5, depth / KV_PANEL, n, o, sumBytes);
+  else product<f32>(scores, line, rows, values, <usize>capacity << 6, depth / KV_PANEL, n, o, sumBytes);
+
+  for (let r = 0; r < rows; r++) {
+    const sums = o + <usize>r * sumBytes;
+    const i = <usize>r << 2;
+    const token = r / group;
+    const head = kvHead * group + r % group;
+    if (rangesUpTo(from + seen + token) > 1) {
+      const work = workRow(op, decoded + first + token, head, range, depth);
+      memory.copy(work, sums, sumBytes);
+      store<f32>(work + sumBytes, load<f32>(top + i));
+      store<f32>(work + sumBytes, load<f32>(total + i), 4);
+    } else {
+      scaleRow(sums, outRow(op, firstRow + token, head), dim, 1 / load<f32>(total + i));
+    }
+  }
+}
+
+/** Merges the ranges of the rows that have several. A piece is some rows × heads of short runs. */
+export function attentionCombine(op: usize, piece: i32, scratch: usize): void {
+  const heads = int(op, Attention.heads);
+  const first = piece * int(op, Attention.perPiece);
+  const last = first + int(op, Attention.perPiece);
+  let run = ptr(op, Attention.table);
+  let decoded = 0;
+  for (let i = int(op, Attention.runs); i > 0; i--) {
+    const rows = load<i32>(run, Run.rows << 2);
+    if (rows <= DECODE_ROWS) {
+      for (let task = max(first, decoded * heads); task < min(last, (decoded + rows) * heads); task++) {
+        const token = task / heads - decoded;
+        const ranges = rangesUpTo(load<i32>(run, Run.position << 2) + token + 1);
+        const out = outRow(op, load<i32>(run, Run.row << 2) + token, task % heads);
+        if (ranges > 1) combineRow(op, task / heads, task % heads, ranges, out, scratch);
+      }
+      decoded += rows;
+    }
+    run += Run.size << 2;
+  }
+}
+
+function combineRow(op: usize, row: i32, head: i32, ranges: i32, out: usize, scratch: usize): void {
+  const dim = int(op, Attention.headDim);
+  const depth = paddedDepth(dim);
+  const bytes = <usize>depth << 2;
+  const stride = bytes + 16;
+  const work = workRow(op, row, head, 0, depth);
+  const end = work + <usize>ranges * stride;
+  let top: f32 = -f32.MAX_VALUE;
+  for (let p = work; p < end; p += stride) top = max(top, load<f32>(p + bytes));
+  let total: f32 = 0;
+  memory.fill(scratch, 0, bytes);
+  for (let p = work; p < end; p += stride) {
+    const factor = exp(f32x4.splat(load<f32>(p + bytes) - top));
+    total += f32x4.extract_lane(factor, 0) * load<f32>(p + bytes, 4);
+    for (let d: usize = 0; d < bytes; d += 16) {
+      v128.store(scratch + d, f32x4.add(v128.load(scratch + d), f32x4.mul(factor, v128.load(p + d))));
+    }
+  }
+  scaleRow(scratch, out, dim, 1 / total);
+}
+
+// @ts-ignore: decorator
+@inline
+function outRow(op: usize, row: i32, head: i32): usize {
+  return ptr(op, Attention.out) + (<usize>(row * int(op, Attention.outStride) + head * int(op, Attention.headDim)) << 2);
+}
+
+/** [rows of short runs][heads][ranges][depth sums, largest score, sum of weights, 2 unused]. */
+// @ts-ignore: decorator
+@inline
+function workRow(op: usize, row: i32, head: i32, range: i32, depth: i32): usize {
+  const index = (row * int(op, Attention.heads) + head) * int(op, Attention.ranges) + range;
+  return ptr(op, Attention.work) + (<usize>index * <usize>(depth + 4) << 2);
+}

@@ -1,0 +1,98 @@
+/**
+ * Attention of a long run: arithmetic decides the time. A piece is a KV head and some rows of the run, which pass over
+ * all positions that they see in blocks. Blocks of f16 are widened once for all rows.
+ */
+import { Attention, KV_PANEL, Kv, Run } from '../src/tensor/ops/kv-constants';
+import { loadRow, scaleRow, softmax } from './attention-rows';
+import { headOffset, paddedDepth } from './kv';
+import { int, ptr } from './record';
+import { loadF16 } from './simd';
+import { tile4 } from './tile';
+
+/** Positions of a block: scores and a block of keys stay in the first cache. */
+const BLOCK: i32 = 64;
+
+/** `first`: the piece's first row in the run. */
+export function prefill(op: usize, run: usize, kvHead: i32, first: i32, scratch: usize): void {
+  const half = int(op, Attention.type) == Kv.f16;
+  const shift: usize = half ? 1 : 2;
+  const dim = int(op, Attention.headDim);
+  const depth = paddedDepth(dim);
+  const capacity = int(op, Attention.capacity);
+  const group = int(op, Attention.heads) / int(op, Attention.kvHeads);
+  const count = min(int(op, Attention.perPiece), load<i32>(run, Run.rows << 2) - first);
+  const rows = count * group;
+  const firstRow = load<i32>(run, Run.row << 2) + first;
+  const firstPosition = load<i32>(run, Run.position << 2) + first;
+  const context = firstPosition + count;
+
+  // Scratch: queries and sums for each row, one block of scores, and the block's keys or values as f32.
+  const padded = <usize>((rows + 3) & ~3);
+  const rowBytes = <usize>dim << 2;
+  const sumBytes = <usize>depth << 2;
+  const q = scratch;
+  const o = q + padded * sumBytes;
+  const scores = o + padded * sumBytes;
+  const top = scores + padded * <usize>(BLOCK << 2);
+  const total = top + (padded << 2);
+  const correction = total + (padded << 2);
+  const wide = (correction + (padded << 2) + 63) & ~63;
+
+  for (let t = 0; t < count; t++) loadRow(op, firstRow + t, kvHead, q + <usize>(t * group) * rowBytes, 1);
+  memory.fill(q + <usize>rows * rowBytes, 0, (padded - <usize>rows) * rowBytes);
+  memory.fill(o, 0, padded * sumBytes);
+  memory.fill(total, 0, padded << 2);
+  for (let r: usize = 0; r < padded; r++) {
+    store<f32>(top + (r << 2), -f32.MAX_VALUE);
+    store<f32>(correction + (r << 2), 0);
+  }
+
+  const head = load<u32>(run, Run.slot << 2) * ptr(op, Attention.slotBytes) + headOffset(kvHead, capacity, depth, shift);
+  for (let start = 0; start < context; start += BLOCK) {
+    const n = min(BLOCK, context - start);
+    const panels = (n + KV_PANEL - 1) / KV_PANEL;
+    let keys = ptr(op, Attention.keys) + head + (<usize>(start * depth) << shift);
+    if (half) keys = widen(keys, wide, panels * depth * KV_PANEL);
+    for (let j: usize = 0; j < <usize>panels; j++) {
+      const panel = keys + j * (sumBytes << 4);
+      for (let r: usize = 0; r < padded; r += 4) {
+        const c = scores + ((r * BLOCK + (j << 4)) << 2);
+        tile4<f32>(q + r * rowBytes, rowBytes, panel, 64, dim, c, BLOCK << 2, 0);
+        tile4<f32>(q + r * rowBytes, rowBytes, panel + 32, 64, dim, c + 32, BLOCK << 2, 0);
+      }
+    }
+    for (let r = 0; r < rows; r++) {
+      const visible = min(n, firstPosition + r / group + 1 - start);
+      const i = <usize>r << 2;
+      softmax(scores + i * BLOCK, visible, n, top + i, total + i, correction + i);
+    }
+    const values = ptr(op, Attention.values) + head + (<usize>(start * KV_PANEL) << shift);
+    for (let d: usize = 0; d < <usize>depth; d += KV_PANEL) {
+      let panel = values + ((d * capacity) << shift);
+      if (half) panel = widen(panel, wide, n * KV_PANEL);
+      for (let r: usize = 0; r < padded; r += 4) {
+        const c = o + r * sumBytes + (d << 2);
+        const a = scores + r * (BLOCK << 2);
+        tile4<f32>(a, BLOCK << 2, panel, 64, n, c, sumBytes, correction + (r << 2));
+        tile4<f32>(a, BLOCK << 2, panel + 32, 64, n, c + 32, sumBytes, correction + (r << 2));
+      }
+    }
+  }
+
+  for (let r = 0; r < rows; r++) {
+    const head = kvHead * group + r % group;
+    const out = ptr(op, Attention.out) + (<usize>((firstRow + r / group) * int(op, Attention.outStride) + head * dim) << 2);
+    scaleRow(o + <usize>r * sumBytes, out, dim, 1 / load<f32>(total + (<usize>r << 2)));
+  }
+}
+
+/** Converts `n` (a multiple of 8) f16 values to f32 at `dst`, which it returns. */
+function widen(src: usize, dst: usize, n: i32): usize {
+  const end = dst + (<usize>n << 2);
+  for (let p = dst; p < end; p += 32) {
+    v128.store(p, loadF16(src));
+    v128.store(p, loadF16(src + 8), 16);
+    src += 16;
+  }
+  return dst;
+}

@@ -1,0 +1,53 @@
+/** What attention does to single rows: queries, weights of a block, results. */
+import { Attention } from '../src/tensor/ops/kv-constants';
+import { float, int, ptr } from './record';
+import { exp, sum } from './simd';
+
+/** The queries of a row of the step for the heads that share a KV head, [group, dim], scaled. */
+export function loadRow(op: usize, row: i32, kvHead: i32, q: usize, factor: f32): void {
+  const width = (int(op, Attention.heads) / int(op, Attention.kvHeads)) * int(op, Attention.headDim);
+  const qScale = ptr(op, Attention.qScale);
+  const own = qScale ? load<f32>(qScale + (<usize>row << 2)) : 1;
+  const src = ptr(op, Attention.q) + (<usize>(row * int(op, Attention.qStride) + kvHead * width) << 2);
+  scaleRow(src, q, width, float(op, 0) * own * factor);
+}
+
+export function scaleRow(src: usize, dst: usize, n: i32, factor: f32): void {
+  const bytes = <usize>n << 2;
+  let i: usize = 0;
+  for (; i + 16 <= bytes; i += 16) v128.store(dst + i, f32x4.mul(v128.load(src + i), f32x4.splat(factor)));
+  for (; i < bytes; i += 4) store<f32>(dst + i, load<f32>(src + i) * factor);
+}
+
+/**
+ * One step of the streaming softmax: turns the first `visible` of `n` scores into weights relative to the row's
+ * largest score so far, zeroes the rest, and says by what the sums so far must be multiplied. The row has room for
+ * whole vectors.
+ */
+export function softmax(scores: usize, visible: i32, n: i32, top: usize, total: usize, correction: usize): void {
+  if (visible <= 0) {
+    memory.fill(scores, 0, <usize>n << 2);
+    store<f32>(correction, 1);
+    return;
+  }
+  const before = load<f32>(top);
+  const end = scores + (<usize>visible << 2);
+  const whole = scores + (<usize>((visible + 3) & ~3) << 2);
+  for (let p = end; p < whole; p += 4) store<f32>(p, -f32.MAX_VALUE);
+  let peak = f32x4.splat(before);
+  for (let p = scores; p < end; p += 16) peak = f32x4.pmax(peak, v128.load(p));
+  peak = f32x4.pmax(peak, i8x16.shuffle(peak, peak, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
+  peak = f32x4.pmax(peak, i8x16.shuffle(peak, peak, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11));
+  let sums = f32x4.splat(0);
+  for (let p = scores; p < end; p += 16) {
+    const w = exp(f32x4.sub(v128.load(p), peak));
+    v128.store(p, w);
+    sums = f32x4.add(sums, w);
+  }
+  const limit = scores + (<usize>n << 2);
+  if (whole < limit) memory.fill(whole, 0, limit - whole);
+  const factor = f32x4.extract_lane(exp(f32x4.sub(f32x4.splat(before), peak)), 0);
+  store<f32>(correction, factor);
+  store<f32>(top, f32x4.extract_lane(peak, 0));
+  store<f32>(total, load<f32>(total) * factor + sum(sums));
+}
