@@ -158,12 +158,10 @@ for (const tokens of [1, 512]) {
     emit: (b) => {
       const tables = { cos: noise(b, tokens * 64), sin: noise(b, tokens * 64) };
       rope(b.program, {
-        x: noise(b, tokens * 2048),
         ...tables,
-        y: b.alloc(tokens * 8192),
         tokens,
-        heads: 16,
         headDim: 128,
+        parts: [{ x: noise(b, tokens * 2048), y: b.alloc(tokens * 8192), heads: 16 }],
       });
     },
   });

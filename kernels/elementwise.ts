@@ -1,4 +1,5 @@
 /** Operations on one element at a time. A piece is a rectangle of rows and columns. */
+import { quantizeFrom } from './quantize';
 import { int, ptr } from './record';
 import { sigmoid } from './simd';
 
@@ -24,7 +25,10 @@ export function add(op: usize, piece: i32, scratch: usize): void {
   for (; i < bytes; i += 4) store<f32>(y + i, load<f32>(a + i) + load<f32>(b + i));
 }
 
-/** y = silu(gate) · up. Ints: gate, up, y, rows, cols, gateStride, upStride, rows a piece, columns a piece. */
+/**
+ * y = silu(gate) · up, as floats at y and as blocks at `quantized` where these are not 0.
+ * Ints: gate, up, y, rows, cols, gateStride, upStride, rows a piece, columns a piece, quantized, bits.
+ */
 export function swiglu(op: usize, piece: i32, scratch: usize): void {
   const cols = int(op, 4);
   const rowsPer = int(op, 7);
@@ -33,16 +37,19 @@ export function swiglu(op: usize, piece: i32, scratch: usize): void {
   const firstCol = (piece % across) * colsPer;
   const firstRow = (piece / across) * rowsPer;
   const lastRow = min(firstRow + rowsPer, int(op, 3));
-  const bytes = <usize>min(colsPer, cols - firstCol) << 2;
+  const count = min(colsPer, cols - firstCol);
+  const bytes = <usize>count << 2;
+  const quantized = ptr(op, 9);
   for (let row = firstRow; row < lastRow; row++) {
     const gate = ptr(op, 0) + (<usize>(row * int(op, 5) + firstCol) << 2);
     const up = ptr(op, 1) + (<usize>(row * int(op, 6) + firstCol) << 2);
-    const y = ptr(op, 2) + (<usize>(row * cols + firstCol) << 2);
+    const y = ptr(op, 2) ? ptr(op, 2) + (<usize>(row * cols + firstCol) << 2) : scratch;
     let i: usize = 0;
     for (; i + 16 <= bytes; i += 16) v128.store(y + i, silu(v128.load(gate + i), v128.load(up + i)));
     for (; i < bytes; i += 4) {
       v128.store32_lane(y + i, silu(v128.load32_splat(gate + i), v128.load32_splat(up + i)), 0);
     }
+    if (quantized) quantizeFrom(y, quantized, (row * cols + firstCol) >> 5, count >> 5, int(op, 10));
   }
 }
 
@@ -53,21 +60,25 @@ function silu(gate: v128, up: v128): v128 {
 }
 
 /**
- * y = x · sigmoid(gate). Ints: x, gate, y, rows, groups, cols, xStride, gateStride, gateGroupStride, yStride,
- * broadcast (one gate a row), rows a piece.
+ * y = x · sigmoid(gate), as floats at y and as blocks at `quantized` where these are not 0.
+ * Ints: x, gate, y, rows, groups, cols, xStride, gateStride, gateGroupStride, yStride, broadcast (one gate a row),
+ * rows a piece, quantized, bits.
  */
 export function sigmoidGate(op: usize, piece: i32, scratch: usize): void {
   const groups = int(op, 4);
   const cols = int(op, 5);
   const broadcast = int(op, 10);
   const rowsPer = int(op, 11);
+  const quantized = ptr(op, 12);
+  const blocks = (groups * cols) >> 5;
   const bytes = <usize>cols << 2;
   const lastRow = min((piece + 1) * rowsPer, int(op, 3));
   for (let row = piece * rowsPer; row < lastRow; row++) {
+    const to = ptr(op, 2) ? ptr(op, 2) + (<usize>(row * int(op, 9)) << 2) : scratch;
     for (let group = 0; group < groups; group++) {
       const x = ptr(op, 0) + (<usize>(row * int(op, 6) + group * cols) << 2);
       const gate = ptr(op, 1) + (<usize>(row * int(op, 7) + group * int(op, 8)) << 2);
-      const y = ptr(op, 2) + (<usize>(row * int(op, 9) + group * cols) << 2);
+      const y = to + (<usize>(group * cols) << 2);
       let i: usize = 0;
       if (broadcast) {
         const factor = sigmoid(v128.load32_splat(gate));
@@ -80,5 +91,6 @@ export function sigmoidGate(op: usize, piece: i32, scratch: usize): void {
         }
       }
     }
+    if (quantized) quantizeFrom(to, quantized, row * blocks, blocks, int(op, 13));
   }
 }

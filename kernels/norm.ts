@@ -1,10 +1,12 @@
 /** RMS normalisation of rows [rows, groups, cols], each group by itself; plain, or gated as Qwen3.5's DeltaNet wants it. */
+import { quantizeFrom } from './quantize';
 import { float, int, ptr } from './record';
 import { madd, sigmoid, sum } from './simd';
 
 /**
- * y = x / √(mean(x²) + eps) · (weight + weightOffset).
- * Ints: x, weight, y, rows, groups, cols, xStride, xGroupStride, yStride, yGroupStride, rows a piece. Floats: eps, weightOffset.
+ * y = x / √(mean(x²) + eps) · (weight + weightOffset), as floats at y and as blocks at `quantized` where these are not 0.
+ * Ints: x, weight, y, rows, groups, cols, xStride, xGroupStride, yStride, yGroupStride, rows a piece, quantized, bits.
+ * Floats: eps, weightOffset.
  */
 export function rmsNorm(op: usize, piece: i32, scratch: usize): void {
   const groups = int(op, 4);
@@ -12,39 +14,50 @@ export function rmsNorm(op: usize, piece: i32, scratch: usize): void {
   const rowsPer = int(op, 10);
   const offset = float(op, 1);
   const weight = ptr(op, 1);
-  const bytes = <usize>cols << 2;
+  const quantized = ptr(op, 11);
+  const blocks = (groups * cols) >> 5;
   const lastRow = min((piece + 1) * rowsPer, int(op, 3));
   for (let row = piece * rowsPer; row < lastRow; row++) {
+    const to = ptr(op, 2) ? ptr(op, 2) + (<usize>(row * int(op, 8)) << 2) : scratch;
     for (let group = 0; group < groups; group++) {
       const x = ptr(op, 0) + (<usize>(row * int(op, 6) + group * int(op, 7)) << 2);
-      const y = ptr(op, 2) + (<usize>(row * int(op, 8) + group * int(op, 9)) << 2);
-      const scale: f32 = 1 / sqrt<f32>(sumSquares(x, bytes) / <f32>cols + float(op, 0));
-      let i: usize = 0;
-      for (; i + 16 <= bytes; i += 16) {
-        const w = f32x4.add(v128.load(weight + i), f32x4.splat(offset));
-        v128.store(y + i, f32x4.mul(f32x4.mul(v128.load(x + i), f32x4.splat(scale)), w));
-      }
-      for (; i < bytes; i += 4) store<f32>(y + i, load<f32>(x + i) * scale * (load<f32>(weight + i) + offset));
+      normRow(x, weight, to + (<usize>(group * int(op, 9)) << 2), cols, float(op, 0), offset);
     }
+    if (quantized) quantizeFrom(to, quantized, row * blocks, blocks, int(op, 12));
   }
 }
 
+/** One row of `cols` values; y may be x. */
+export function normRow(x: usize, weight: usize, y: usize, cols: i32, eps: f32, offset: f32): void {
+  const bytes = <usize>cols << 2;
+  const scale: f32 = 1 / sqrt<f32>(sumSquares(x, bytes) / <f32>cols + eps);
+  let i: usize = 0;
+  for (; i + 16 <= bytes; i += 16) {
+    const w = f32x4.add(v128.load(weight + i), f32x4.splat(offset));
+    v128.store(y + i, f32x4.mul(f32x4.mul(v128.load(x + i), f32x4.splat(scale)), w));
+  }
+  for (; i < bytes; i += 4) store<f32>(y + i, load<f32>(x + i) * scale * (load<f32>(weight + i) + offset));
+}
+
 /**
- * y = x / √(mean(x²) + eps) · weight · silu(gate).
- * Ints: x, gate, weight, y, rows, groups, cols, xStride, gateStride, yStride, rows a piece. Float: eps.
+ * y = x / √(mean(x²) + eps) · weight · silu(gate), as floats at y and as blocks at `quantized` where these are not 0.
+ * Ints: x, gate, weight, y, rows, groups, cols, xStride, gateStride, yStride, rows a piece, quantized, bits. Float: eps.
  */
 export function gatedNorm(op: usize, piece: i32, scratch: usize): void {
   const weight = ptr(op, 2);
   const groups = int(op, 5);
   const cols = int(op, 6);
   const rowsPer = int(op, 10);
+  const quantized = ptr(op, 11);
+  const blocks = (groups * cols) >> 5;
   const bytes = <usize>cols << 2;
   const lastRow = min((piece + 1) * rowsPer, int(op, 4));
   for (let row = piece * rowsPer; row < lastRow; row++) {
+    const to = ptr(op, 3) ? ptr(op, 3) + (<usize>(row * int(op, 9)) << 2) : scratch;
     for (let group = 0; group < groups; group++) {
       const x = ptr(op, 0) + (<usize>(row * int(op, 7) + group * cols) << 2);
       const gate = ptr(op, 1) + (<usize>(row * int(op, 8) + group * cols) << 2);
-      const y = ptr(op, 3) + (<usize>(row * int(op, 9) + group * cols) << 2);
+      const y = to + (<usize>(group * cols) << 2);
       const scale = f32x4.splat(1 / sqrt<f32>(sumSquares(x, bytes) / <f32>cols + float(op, 0)));
       let i: usize = 0;
       for (; i + 16 <= bytes; i += 16) {
@@ -57,6 +70,7 @@ export function gatedNorm(op: usize, piece: i32, scratch: usize): void {
         v128.store32_lane(y + i, value, 0);
       }
     }
+    if (quantized) quantizeFrom(to, quantized, row * blocks, blocks, int(op, 12));
   }
 }
 

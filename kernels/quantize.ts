@@ -9,13 +9,15 @@ import { int, ptr } from './record';
 
 /** [x, out, blocks, bits, blocksPerPiece] */
 export function quantize(op: usize, piece: i32, scratch: usize): void {
-  const bits = int(op, 3);
   const first = piece * int(op, 4);
-  const end = min(first + int(op, 4), int(op, 2));
+  quantizeFrom(ptr(op, 0) + ((<usize>first) << 7), ptr(op, 1), first, min(int(op, 4), int(op, 2) - first), int(op, 3));
+}
+
+/** `count` blocks of f32 at x become the blocks from number `first` on of the quantised activations at `out`. */
+export function quantizeFrom(x: usize, out: usize, first: i32, count: i32, bits: i32): void {
   const outBlock: usize = bits == 8 ? X8_BLOCK : X16_BLOCK;
-  let x = ptr(op, 0) + ((<usize>first) << 7);
-  let out = ptr(op, 1) + <usize>first * outBlock;
-  for (let i = first; i < end; i++) {
+  out += <usize>first * outBlock;
+  for (; count > 0; count--) {
     quantizeBlock(x, out, bits);
     x += 128;
     out += outBlock;

@@ -1,26 +1,50 @@
-/** Rotary position embedding from tables of cosines and sines, one row a token. Works in place. */
-import { int, ptr } from './record';
+/**
+ * Rotary position embedding from tables of cosines and sines, one row a token; on request after an RMS norm of each
+ * head. Works in place. Queries and keys are two parts of one operation.
+ */
+import { normRow } from './norm';
+import { float, int, ptr } from './record';
 import { madd } from './simd';
 
+const PARTS: i32 = 7;
+const PART: i32 = 6;
+
 /**
- * Ints: x, y, cos, sin, tokens, heads, headDim, rotaryDim, xStride, xHeadStride, yStride, yHeadStride, interleaved,
- * tokens a piece. Tables are [tokens, rotaryDim / 2].
+ * Ints: cos, sin, tokens, headDim, rotaryDim, interleaved, tokens a piece; then for each of two parts x, y, heads,
+ * token stride and head stride of x, norm weight or 0. A part without heads is none. y has the strides of x where it
+ * is x, else is contiguous. Floats: eps and weight offset of each part. Tables are [tokens, rotaryDim / 2].
  */
 export function rope(op: usize, piece: i32, scratch: usize): void {
-  const heads = int(op, 5);
-  const rotary = <usize>int(op, 7) << 2;
-  const rest = (<usize>int(op, 6) << 2) - rotary;
-  const per = int(op, 13);
-  const last = min((piece + 1) * per, int(op, 4));
+  const per = int(op, 6);
+  const last = min((piece + 1) * per, int(op, 2));
   for (let token = piece * per; token < last; token++) {
-    const table = <usize>token * (rotary >> 1);
-    for (let head = 0; head < heads; head++) {
-      const x = ptr(op, 0) + (<usize>(token * int(op, 8) + head * int(op, 9)) << 2);
-      const y = ptr(op, 1) + (<usize>(token * int(op, 10) + head * int(op, 11)) << 2);
-      if (int(op, 12)) rotatePairs(x, y, ptr(op, 2) + table, ptr(op, 3) + table, rotary);
-      else rotateHalves(x, y, ptr(op, 2) + table, ptr(op, 3) + table, rotary >> 1);
-      if (x != y && rest) memory.copy(y + rotary, x + rotary, rest);
+    rotatePart(op, 0, token);
+    rotatePart(op, 1, token);
+  }
+}
+
+/** All heads of one part. */
+function rotatePart(op: usize, part: i32, token: i32): void {
+  const at = PARTS + part * PART;
+  const headDim = int(op, 3);
+  const heads = int(op, at + 2);
+  const weight = ptr(op, at + 5);
+  const rotary = <usize>int(op, 4) << 2;
+  const rest = (<usize>headDim << 2) - rotary;
+  const table = <usize>token * (rotary >> 1);
+  const cos = ptr(op, 0) + table;
+  const sin = ptr(op, 1) + table;
+  const inPlace = ptr(op, at) == ptr(op, at + 1);
+  for (let head = 0; head < heads; head++) {
+    let x = ptr(op, at) + (<usize>(token * int(op, at + 3) + head * int(op, at + 4)) << 2);
+    const y = inPlace ? x : ptr(op, at + 1) + (<usize>((token * heads + head) * headDim) << 2);
+    if (weight) {
+      normRow(x, weight, y, headDim, float(op, part * 2), float(op, part * 2 + 1));
+      x = y;
     }
+    if (int(op, 5)) rotatePairs(x, y, cos, sin, rotary);
+    else rotateHalves(x, y, cos, sin, rotary >> 1);
+    if (x != y && rest) memory.copy(y + rotary, x + rotary, rest);
   }
 }
 

@@ -25,9 +25,10 @@ import { matmul, matmulExperts } from '../tensor/ops/matmul.js';
 import { combine, gather, route } from '../tensor/ops/moe.js';
 import { gatedNorm, rmsNorm } from '../tensor/ops/norm.js';
 import { quantize, quantizedBytes } from '../tensor/ops/quantize.js';
-import { rope as rotate } from '../tensor/ops/rope.js';
 import type { Cache } from './cache.js';
+import { Rotation } from './rotation.js';
 import type { Sequence } from './sequence.js';
+import { type Recipe, Tensor } from './tensor.js';
 import type { HeldWeight } from './weights.js';
 
 /** Runs an arena's program; when planning, only forgets it. */
@@ -45,29 +46,14 @@ export interface Part {
 /** A row's values do not depend on which others share its step, as long as these are all. */
 export const MAX_STEP_ROWS = 16;
 
-/** Float32 [rows, columns], rows `stride` elements apart. */
-export class Tensor {
-  /** Addresses of copies quantised to so many bits, made when a weight first asks for one. */
-  quantized8 = 0;
-  quantized16 = 0;
-
-  constructor(
-    readonly pointer: number,
-    readonly rows: number,
-    readonly columns: number,
-    readonly stride = columns,
-    /** The columns are so many groups, each `period` elements after the one before. */
-    readonly groups = 1,
-    readonly period = columns / groups,
-  ) {}
-}
-
 export class Runner implements Ops<Tensor> {
   private arena: Arena;
   private rows = 0;
   private parts: readonly Part[] = [];
   private batch: Batch = { runs: [], pointer: 0 };
   private tables = { cos: 0, sin: 0 };
+  private unsettled: Tensor[] = [];
+  private rotation?: Rotation;
 
   /** `arenas[i]` holds block i; the last entry holds norm and head. */
   constructor(
@@ -98,6 +84,7 @@ export class Runner implements Ops<Tensor> {
     };
     this.rows = tokens.length;
     this.parts = parts;
+    this.unsettled.length = 0;
     try {
       let x = enter((embedding as HeldWeight).arena);
       this.embed(tokens, embedding as HeldWeight, x);
@@ -142,18 +129,21 @@ export class Runner implements Ops<Tensor> {
     this.rows = rows;
     const x = new Tensor(hidden.pointer + 4 * from * hidden.stride, rows, hidden.columns);
     const y = compute(this.rmsNorm(x, this.model.norm));
+    const { pointer } = y;
     this.executor.run(this.arena);
     this.arena.release(mark);
-    return this.arena.floats(y.pointer, rows * y.columns);
+    return this.arena.floats(pointer, rows * y.columns);
   }
 
   linear(x: Tensor, w: Linear, residual?: Tensor): Tensor {
     const weight = w.weight as HeldWeight;
+    const input = this.activations(x, weight.type);
     const y = residual ?? this.tensor(w.out);
+    if (residual) this.settle();
     matmul(this.arena.program, {
       type: weight.type,
       weights: weight.pointer,
-      x: this.activations(x, weight.type),
+      x: input,
       bias: pointerOf(w.bias),
       y: y.pointer,
       tokens: x.rows,
@@ -179,21 +169,27 @@ export class Runner implements Ops<Tensor> {
   }
 
   rmsNorm(x: Tensor, w: Norm, heads = 1): Tensor {
-    const y = this.tensor(x.columns);
+    const { program } = this.arena;
     const cols = x.columns / heads;
-    rmsNorm(this.arena.program, {
-      x: x.pointer,
-      weight: pointerOf(w.weight),
-      y: y.pointer,
-      rows: x.rows,
-      groups: heads,
-      cols,
-      xStride: x.stride,
-      xGroupStride: x.groups === heads ? x.period : cols,
-      eps: w.eps,
-      weightOffset: w.offset,
-    });
-    return y;
+    const source = x.pointer;
+    const weight = pointerOf(w.weight);
+    const { eps, offset: weightOffset } = w;
+    const record = (y: number, quantized: number, bits: 8 | 16) =>
+      rmsNorm(program, {
+        x: source,
+        weight,
+        y,
+        quantized,
+        bits,
+        rows: x.rows,
+        groups: heads,
+        cols,
+        xStride: x.stride,
+        xGroupStride: x.groups === heads ? x.period : cols,
+        eps,
+        weightOffset,
+      });
+    return this.pending(x, this.inEitherForm(x, record, { source: x, heads, weight, eps, weightOffset }));
   }
 
   slice(x: Tensor, from: number, columns: number, period?: number): Tensor {
@@ -202,21 +198,28 @@ export class Runner implements Ops<Tensor> {
   }
 
   rope(x: Tensor, heads: number, headDim: number, rope: Rope): Tensor {
-    const y = this.tensor(x.columns);
-    rotate(this.arena.program, {
-      x: x.pointer,
-      y: y.pointer,
-      cos: this.tables.cos,
-      sin: this.tables.sin,
-      tokens: x.rows,
+    // A norm of the heads that nobody else has read becomes part of the rotation.
+    const norm = x.takeHeadNorm(heads);
+    const source = norm?.source ?? x;
+    const y = this.arena.alloc(4 * x.rows * x.columns);
+    const part = {
+      x: source.pointer,
+      y,
       heads,
-      headDim,
-      rotaryDim: rope.rotaryDim,
-      interleaved: rope.interleaved,
-      tokenStride: x.stride,
-      headStride: x.groups === heads ? x.period : headDim,
+      tokenStride: source.stride,
+      headStride: source.groups === heads ? source.period : headDim,
+      norm,
+    };
+    if (!this.rotation?.join(this.tables, headDim, rope, part)) {
+      this.rotation = new Rotation(this.arena.program, this.tables, x.rows, headDim, rope, part);
+    }
+    const { rotation } = this;
+    return this.pending(x, {
+      floats: () => {
+        rotation.record();
+        return y;
+      },
     });
-    return y;
   }
 
   attention(q: Tensor, k: Tensor, v: Tensor, cache: KVCache, shape: AttentionShape): Tensor {
@@ -263,34 +266,42 @@ export class Runner implements Ops<Tensor> {
   }
 
   swiglu(gate: Tensor, up: Tensor): Tensor {
-    const y = this.tensor(gate.columns, gate.rows);
-    swiglu(this.arena.program, {
-      gate: gate.pointer,
-      up: up.pointer,
-      y: y.pointer,
-      tokens: gate.rows,
-      n: gate.columns,
-      gateStride: gate.stride,
-      upStride: up.stride,
-    });
-    return y;
+    const { program } = this.arena;
+    const [from, factor] = [gate.pointer, up.pointer];
+    const record = (y: number, quantized: number, bits: 8 | 16) =>
+      swiglu(program, {
+        gate: from,
+        up: factor,
+        y,
+        quantized,
+        bits,
+        tokens: gate.rows,
+        n: gate.columns,
+        gateStride: gate.stride,
+        upStride: up.stride,
+      });
+    return this.pending(gate, this.inEitherForm(gate, record));
   }
 
   sigmoidGate(x: Tensor, gate: Tensor): Tensor {
-    const y = this.tensor(x.columns);
+    const { program } = this.arena;
     const { groups, period } = gate;
-    sigmoidGate(this.arena.program, {
-      x: x.pointer,
-      gate: gate.pointer,
-      y: y.pointer,
-      rows: x.rows,
-      cols: x.columns / groups,
-      groups,
-      xStride: x.stride,
-      gateStride: gate.stride,
-      gateGroupStride: period,
-    });
-    return y;
+    const [from, factor] = [x.pointer, gate.pointer];
+    const record = (y: number, quantized: number, bits: 8 | 16) =>
+      sigmoidGate(program, {
+        x: from,
+        gate: factor,
+        y,
+        quantized,
+        bits,
+        rows: x.rows,
+        cols: x.columns / groups,
+        groups,
+        xStride: x.stride,
+        gateStride: gate.stride,
+        gateGroupStride: period,
+      });
+    return this.pending(x, this.inEitherForm(x, record));
   }
 
   conv(x: Tensor, weight: Vector, state: ConvState): Tensor {
@@ -350,20 +361,24 @@ export class Runner implements Ops<Tensor> {
   }
 
   gatedNorm(x: Tensor, gate: Tensor, w: Norm, heads: number): Tensor {
-    const y = this.tensor(x.columns);
-    gatedNorm(this.arena.program, {
-      x: x.pointer,
-      gate: gate.pointer,
-      weight: pointerOf(w.weight),
-      y: y.pointer,
-      rows: x.rows,
-      groups: heads,
-      cols: x.columns / heads,
-      xStride: x.stride,
-      gateStride: gate.stride,
-      eps: w.eps,
-    });
-    return y;
+    const { program } = this.arena;
+    const [from, factor] = [x.pointer, gate.pointer];
+    const record = (y: number, quantized: number, bits: 8 | 16) =>
+      gatedNorm(program, {
+        x: from,
+        gate: factor,
+        weight: pointerOf(w.weight),
+        y,
+        quantized,
+        bits,
+        rows: x.rows,
+        groups: heads,
+        cols: x.columns / heads,
+        xStride: x.stride,
+        gateStride: gate.stride,
+        eps: w.eps,
+      });
+    return this.pending(x, this.inEitherForm(x, record));
   }
 
   experts(x: Tensor, w: Experts, residual: Tensor): Tensor {
@@ -402,6 +417,7 @@ export class Runner implements Ops<Tensor> {
     };
     const inner = this.swiglu(project(sorted, w.gate, intermediate), project(sorted, w.up, intermediate));
     const y = project(inner, w.down, hidden);
+    this.settle();
     combine(program, {
       y: y.pointer,
       inverse,
@@ -432,13 +448,47 @@ export class Runner implements Ops<Tensor> {
   private activations(x: Tensor, type: HeldType): number {
     const bits = activationBits(type, this.executor.simd);
     if (bits === 0) return x.pointer;
-    const known = bits === 8 ? x.quantized8 : x.quantized16;
-    if (known !== 0) return known;
-    const out = this.arena.alloc(quantizedBytes(x.rows, x.columns, bits));
-    quantize(this.arena.program, { x: x.pointer, out, tokens: x.rows, cols: x.columns, bits });
-    if (bits === 8) x.quantized8 = out;
-    else x.quantized16 = out;
-    return out;
+    return x.quantized(bits, (floats) => {
+      const out = this.arena.alloc(quantizedBytes(x.rows, x.columns, bits));
+      quantize(this.arena.program, { x: floats, out, tokens: x.rows, cols: x.columns, bits });
+      return out;
+    });
+  }
+
+  /** A tensor of x's shape that is made when somebody reads it, at the latest when a residual changes. */
+  private pending(x: Tensor, recipe: Recipe): Tensor {
+    const tensor = Tensor.pending(x.rows, x.columns, recipe);
+    this.unsettled.push(tensor);
+    return tensor;
+  }
+
+  /** How to make floats or quantised blocks of x's shape with an operation that can leave both; 0: not wanted. */
+  private inEitherForm(
+    x: Tensor,
+    record: (y: number, quantized: number, bits: 8 | 16) => void,
+    headNorm?: Recipe['headNorm'],
+  ): Recipe {
+    const { arena } = this;
+    const { rows, columns } = x;
+    return {
+      floats() {
+        const y = arena.alloc(4 * rows * columns);
+        record(y, 0, 8);
+        return y;
+      },
+      quantized(bits) {
+        const out = arena.alloc(quantizedBytes(rows, columns, bits));
+        record(0, out, bits);
+        return out;
+      },
+      headNorm,
+    };
+  }
+
+  /** Pending tensors may read what changes next. */
+  private settle(): void {
+    for (const tensor of this.unsettled) tensor.settle();
+    this.unsettled.length = 0;
   }
 
   private ropeTables(rope: Rope): { cos: number; sin: number } {

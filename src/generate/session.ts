@@ -4,10 +4,11 @@ import type { DoneEvent, GenerateRequest, TokenEvent } from './engine.js';
 import { Generation } from './generation.js';
 import type { LoadedModel } from './loaded-model.js';
 import type { Result, Task } from './messages.js';
-import { MAX_STEP_ROWS, type Tensor } from './runner.js';
+import { MAX_STEP_ROWS } from './runner.js';
 import { Scheduler, turn } from './scheduler.js';
 import type { Sequence } from './sequence.js';
 import { type Lease, Slots } from './slots.js';
+import type { Tensor } from './tensor.js';
 
 type BenchTask = Extract<Task, { kind: 'bench' }>;
 

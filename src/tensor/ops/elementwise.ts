@@ -2,6 +2,7 @@
 import { Op } from '../opcodes.js';
 import type { Program } from '../program.js';
 import { columnsPerPiece, rectangles, rowsPerPiece } from './pieces.js';
+import type { Result } from './quantize.js';
 
 const COPY_BYTES = 1 << 18;
 const CHEAP = 1 << 16;
@@ -18,11 +19,10 @@ export function add(p: Program, { a, b, y, n }: { a: number; b: number; y: numbe
   p.emit(Op.add, Math.ceil(n / per), [a, b, y, n, per]);
 }
 
-export interface Swiglu {
+/** y is [tokens, n], contiguous. */
+export interface Swiglu extends Result {
   gate: number;
   up: number;
-  /** [tokens, n], contiguous. */
-  y: number;
   tokens: number;
   n: number;
   gateStride?: number;
@@ -30,16 +30,17 @@ export interface Swiglu {
 }
 
 /** y = silu(gate) · up. */
-export function swiglu(p: Program, { gate, up, y, tokens, n, gateStride = n, upStride = n }: Swiglu): void {
+export function swiglu(p: Program, o: Swiglu): void {
+  const { gate, up, y = 0, tokens, n, gateStride = n, upStride = n, quantized = 0, bits = 8 } = o;
   const cut = rectangles(tokens, n, WITH_EXP);
-  p.emit(Op.swiglu, cut.pieces, [gate, up, y, tokens, n, gateStride, upStride, cut.rows, cut.cols]);
+  const ints = [gate, up, y, tokens, n, gateStride, upStride, cut.rows, cut.cols, quantized, bits];
+  p.emit(Op.swiglu, cut.pieces, ints);
 }
 
-export interface SigmoidGate {
+/** y may be x. */
+export interface SigmoidGate extends Result {
   x: number;
   gate: number;
-  /** May be x. */
-  y: number;
   rows: number;
   /** Columns of one group; x and y hold `groups` groups side by side. */
   cols: number;
@@ -56,7 +57,7 @@ export interface SigmoidGate {
 
 /** y = x · sigmoid(gate) over [rows, groups, cols]. */
 export function sigmoidGate(p: Program, o: SigmoidGate): void {
-  const { x, gate, y, rows, cols, groups = 1, broadcast = false } = o;
+  const { x, gate, y = 0, rows, cols, groups = 1, broadcast = false, quantized = 0, bits = 8 } = o;
   const width = groups * cols;
   const gateGroupStride = o.gateGroupStride ?? (broadcast ? 1 : cols);
   const per = rowsPerPiece(rows, width, WITH_EXP);
@@ -73,5 +74,7 @@ export function sigmoidGate(p: Program, o: SigmoidGate): void {
     o.yStride ?? width,
     broadcast ? 1 : 0,
     per,
+    quantized,
+    bits,
   ]);
 }

@@ -2,15 +2,15 @@
 import { Op } from '../opcodes.js';
 import type { Program } from '../program.js';
 import { rowsPerPiece } from './pieces.js';
+import type { Result } from './quantize.js';
 
 const ELEMENTS = 1 << 15;
 
-export interface RmsNorm {
+/** y may be x. */
+export interface RmsNorm extends Result {
   x: number;
   /** [cols], shared by all groups. */
   weight: number;
-  /** May be x. */
-  y: number;
   rows: number;
   groups?: number;
   cols: number;
@@ -26,21 +26,21 @@ export interface RmsNorm {
 
 /** y = x / √(mean(x²) + eps) · (weight + weightOffset) (arXiv:1910.07467). */
 export function rmsNorm(p: Program, o: RmsNorm): void {
-  const { x, weight, y, rows, groups = 1, cols, eps, weightOffset = 0 } = o;
+  const { x, weight, y = 0, rows, groups = 1, cols, eps, weightOffset = 0, quantized = 0, bits = 8 } = o;
   const { xGroupStride = cols, yGroupStride = cols } = o;
   const { xStride = groups * xGroupStride, yStride = groups * yGroupStride } = o;
   const per = rowsPerPiece(rows, groups * cols, ELEMENTS);
-  const ints = [x, weight, y, rows, groups, cols, xStride, xGroupStride, yStride, yGroupStride, per];
-  p.emit(Op.rmsNorm, Math.ceil(rows / per), ints, [eps, weightOffset]);
+  const pieces = Math.ceil(rows / per);
+  const ints = [x, weight, y, rows, groups, cols, xStride, xGroupStride, yStride, yGroupStride, per, quantized, bits];
+  p.emit(Op.rmsNorm, pieces, ints, [eps, weightOffset]);
 }
 
-export interface GatedNorm {
+/** y may be x. */
+export interface GatedNorm extends Result {
   x: number;
   gate: number;
   /** [cols], shared by all groups. */
   weight: number;
-  /** May be x. */
-  y: number;
   rows: number;
   groups?: number;
   cols: number;
@@ -53,13 +53,10 @@ export interface GatedNorm {
 
 /** y = x / √(mean(x²) + eps) · weight · silu(gate): the output norm of gated DeltaNet. */
 export function gatedNorm(p: Program, o: GatedNorm): void {
-  const { x, gate, weight, y, rows, groups = 1, cols, eps } = o;
+  const { x, gate, weight, y = 0, rows, groups = 1, cols, eps, quantized = 0, bits = 8 } = o;
   const width = groups * cols;
+  const { xStride = width, gateStride = width, yStride = width } = o;
   const per = rowsPerPiece(rows, width, ELEMENTS / 4);
-  p.emit(
-    Op.gatedNorm,
-    Math.ceil(rows / per),
-    [x, gate, weight, y, rows, groups, cols, o.xStride ?? width, o.gateStride ?? width, o.yStride ?? width, per],
-    [eps],
-  );
+  const ints = [x, gate, weight, y, rows, groups, cols, xStride, gateStride, yStride, per, quantized, bits];
+  p.emit(Op.gatedNorm, Math.ceil(rows / per), ints, [eps]);
 }

@@ -8,10 +8,10 @@ export function rowsPerPiece(rows: number, elementsPerRow: number, target: numbe
   return Math.max(1, Math.min(rows, Math.floor(target / elementsPerRow)));
 }
 
-/** Columns a piece: at most about `target`, nearly equal shares, whole cache lines. */
+/** Columns a piece: at most about `target`, nearly equal shares, whole cache lines and blocks of 32. */
 export function columnsPerPiece(columns: number, target: number): number {
   const shares = Math.ceil(columns / target);
-  return Math.ceil(columns / shares / 16) * 16;
+  return Math.ceil(columns / shares / 32) * 32;
 }
 
 /** A matrix cut into rectangles of about `target` elements: whole rows if they are short, parts of one if long. */

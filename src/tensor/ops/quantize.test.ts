@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { KernelBench } from '../../../test/kernel-bench.js';
+import { random } from '../../../test/sequence-cases.js';
 import type { Simd } from '../kernels.js';
 import * as reference from '../reference/matmul.js';
+import { sigmoidGate, swiglu } from './elementwise.js';
 import {
   X_OFFSET,
   X_PAIRS_8,
@@ -14,7 +16,8 @@ import {
   X8_BLOCK,
   X16_BLOCK,
 } from './layout-constants.js';
-import { quantize, quantizedBytes } from './quantize.js';
+import { gatedNorm, rmsNorm } from './norm.js';
+import { quantize, quantizedBytes, type Result } from './quantize.js';
 
 const BUILDS: readonly Simd[] = ['plain', 'relaxed'];
 
@@ -65,6 +68,58 @@ describe.each(BUILDS)('quantize, %s SIMD', (simd) => {
         );
       }
     }
+  });
+
+  describe.each([8, 16] as const)('in the pass of another operation, %i bits', (bits) => {
+    /** Floats and blocks of one operation, of one that leaves both, and blocks made from its floats. */
+    function check(
+      rows: number,
+      cols: number,
+      record: (bench: KernelBench, at: (seed: number) => number, to: Result) => void,
+    ) {
+      const bench = new KernelBench(simd);
+      const inputs = [1, 2, 3].map((seed) => bench.put(random(2 * rows * cols, seed, 9)));
+      const bytes = quantizedBytes(rows, cols, bits);
+      const [alone, both, after] = [bench.alloc(bytes), bench.alloc(bytes), bench.alloc(bytes)];
+      const [floats, y] = [bench.alloc(4 * rows * cols), bench.alloc(4 * rows * cols)];
+      const at = (seed: number) => inputs[seed];
+      record(bench, at, { y: floats });
+      record(bench, at, { quantized: alone, bits });
+      record(bench, at, { y, quantized: both, bits });
+      quantize(bench.program, { x: floats, out: after, tokens: rows, cols, bits });
+      bench.run();
+      // Arrays this long take expect() seconds to compare.
+      const same = (a: number, b: number, n: number) =>
+        Buffer.from(bench.memory.buffer, a, n).equals(Buffer.from(bench.memory.buffer, b, n));
+      expect(same(alone, after, bytes)).toBe(true);
+      expect(same(both, after, bytes)).toBe(true);
+      expect(same(y, floats, 4 * rows * cols)).toBe(true);
+      expect(bench.floats(floats, rows * cols).some((v) => v !== 0)).toBe(true);
+    }
+
+    it.each([
+      [1, 32],
+      [1, 1024],
+      [37, 992],
+      [3, 12_320],
+    ])('leaves the blocks that would be made from its floats: %i rows of %i', (rows, cols) => {
+      check(rows, cols, ({ program }, at, to) => {
+        rmsNorm(program, { x: at(0), weight: at(1), rows, cols, xStride: 2 * cols, eps: 1e-6, weightOffset: 1, ...to });
+      });
+      check(rows, cols, ({ program }, at, to) => {
+        swiglu(program, { gate: at(0), up: at(1), tokens: rows, n: cols, gateStride: 2 * cols, ...to });
+      });
+      const heads = { rows, groups: 4, cols: cols / 4 };
+      check(rows, cols, ({ program }, at, to) => {
+        gatedNorm(program, { x: at(0), gate: at(1), weight: at(2), ...heads, gateStride: 2 * cols, eps: 1e-6, ...to });
+      });
+      check(rows, cols, ({ program }, at, to) => {
+        sigmoidGate(program, { x: at(0), gate: at(1), ...heads, gateGroupStride: cols / 2, ...to });
+      });
+      check(rows, cols, ({ program }, at, to) => {
+        sigmoidGate(program, { x: at(0), gate: at(1), rows, cols, broadcast: true, ...to });
+      });
+    });
   });
 
   it('passes on infinities and NaN as a scale that is not finite', () => {

@@ -9,6 +9,17 @@ export function quantizedBytes(tokens: number, cols: number, bits: 8 | 16): numb
   return tokens * (cols / 32) * (bits === 8 ? X8_BLOCK : X16_BLOCK);
 }
 
+/**
+ * Where an operation leaves its result: as f32, as quantised activations (a row of columns a multiple of 32 in one
+ * pass, the same blocks as `quantize` makes), or both. An address of 0 is not written.
+ */
+export interface Result {
+  y?: number;
+  /** `quantizedBytes` bytes. */
+  quantized?: number;
+  bits?: 8 | 16;
+}
+
 export interface QuantizeArgs {
   /** f32 [tokens, cols]. */
   x: number;

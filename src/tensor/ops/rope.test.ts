@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { KernelBench } from '../../../test/kernel-bench.js';
 import { onBothBuilds, random, relativeError } from '../../../test/sequence-cases.js';
 import { rope as reference } from '../reference/rope.js';
+import { rmsNorm } from './norm.js';
 import { rope } from './rope.js';
 
 onBothBuilds('rope', (simd) => {
@@ -32,12 +33,57 @@ onBothBuilds('rope', (simd) => {
       const inPlace = bench.put(x);
       const from = bench.put(spread);
       const y = bench.alloc(x.byteLength);
-      const shape = { ...tables, tokens, heads, headDim, rotaryDim, interleaved };
-      rope(bench.program, { ...shape, x: inPlace });
-      rope(bench.program, { ...shape, x: from, y, headStride: 2 * headDim });
+      const shape = { ...tables, tokens, headDim, rotaryDim, interleaved };
+      rope(bench.program, { ...shape, parts: [{ x: inPlace, heads }] });
+      rope(bench.program, { ...shape, parts: [{ x: from, y, heads, headStride: 2 * headDim }] });
       bench.run();
       expect(relativeError(bench.floats(inPlace, x.length), expected)).toBeLessThan(1e-6);
       expect(relativeError(bench.floats(y, x.length), expected)).toBeLessThan(1e-6);
+    },
+  );
+
+  it.each([
+    [128, 128, false],
+    [20, 6, false],
+    [18, 14, true],
+  ] as const)(
+    'rotates normalised queries and keys as norms and rotations one by one would (%i, %i, %s)',
+    (headDim, rotaryDim, interleaved) => {
+      const bench = new KernelBench(simd);
+      const [tokens, heads, kvHeads] = [9, 4, 2];
+      const stride = (2 * heads + kvHeads) * headDim;
+      // Each query has a gate behind it; keys follow.
+      const q = bench.put(random(tokens * stride, 1, 3));
+      const k = q + 8 * heads * headDim;
+      const angles = random((tokens * rotaryDim) / 2, 2, 100);
+      const shape = { tokens, headDim, rotaryDim, interleaved };
+      const tables = { cos: bench.put(angles.map(Math.cos)), sin: bench.put(angles.map(Math.sin)) };
+      const norms = [3, 4].map((seed) => ({
+        weight: bench.put(random(headDim, seed)),
+        eps: 1e-5 * seed,
+        weightOffset: seed - 3,
+      }));
+      const sizes = [heads, kvHeads].map((n) => tokens * n * headDim);
+      const fused = sizes.map((n) => bench.alloc(4 * n));
+      const apart = sizes.map((n) => bench.alloc(4 * n));
+      const query = { x: q, heads, tokenStride: stride, headStride: 2 * headDim };
+      const key = { x: k, heads: kvHeads, tokenStride: stride };
+      rope(bench.program, {
+        ...tables,
+        ...shape,
+        parts: [
+          { ...query, y: fused[0], norm: norms[0] },
+          { ...key, y: fused[1], norm: norms[1] },
+        ],
+      });
+      const place = { rows: tokens, cols: headDim, xStride: stride };
+      rmsNorm(bench.program, { ...place, ...norms[0], x: q, y: apart[0], groups: heads, xGroupStride: 2 * headDim });
+      rmsNorm(bench.program, { ...place, ...norms[1], x: k, y: apart[1], groups: kvHeads });
+      for (const [i, n] of [heads, kvHeads].entries()) {
+        rope(bench.program, { ...tables, ...shape, parts: [{ x: apart[i], heads: n }] });
+      }
+      bench.run();
+      for (const [i, n] of sizes.entries()) expect(bench.floats(fused[i], n)).toEqual(bench.floats(apart[i], n));
     },
   );
 });
