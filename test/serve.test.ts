@@ -93,6 +93,21 @@ it('answers many at once, beside clients that leave', async () => {
   await expect.poll(running).toBe(0);
 });
 
+it('streams four answers side by side, each as it would be alone', async () => {
+  const stream = async (word: string) => {
+    const messages = [{ role: 'user' as const, content: `What does "${word}" mean?` }];
+    let text = '';
+    for await (const { choices } of await openai.chat.completions.create({ ...request, messages, stream: true })) {
+      text += choices[0].delta.content ?? '';
+    }
+    return text;
+  };
+  const words = ['apple', 'peace', 'river', 'light'];
+  const alone: string[] = [];
+  for (const word of words) alone.push(await stream(word));
+  expect(await Promise.all(words.map(stream))).toEqual(alone);
+});
+
 it('refuses a prompt longer than the context', async () => {
   const prompt = 'word '.repeat(20_000);
   const error = { status: 400, code: 'context_length_exceeded' };

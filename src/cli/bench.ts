@@ -8,6 +8,7 @@ interface Flags extends EngineFlags {
   prompt?: number;
   decode: number;
   repeat: number;
+  sequences: number;
   json?: boolean;
 }
 
@@ -25,23 +26,26 @@ export function benchCommand(): Command {
     .option('--prompt <n>', 'tokens to prefill (default: 512, or what fits the context)', wholeNumber(1))
     .option('--decode <n>', 'tokens to decode after them', wholeNumber(1), 64)
     .option('--repeat <n>', 'runs; the median counts', wholeNumber(1, 1000), 3)
+    .option('--sequences <n>', 'sequences to decode together, each of so many tokens', wholeNumber(1, 16), 1)
     .option('--json', 'print the result as one JSON object');
   return addEngineOptions(command)
     .addHelpText(
       'after',
       `
-GB/s is the weights that one token reads times the tokens decoded in a second; the share is of what
-the same threads reach when they only read memory.
+Tokens a second are those of all sequences. GB/s is the weights that a step of decoding reads times
+the steps in a second; the share is of what the same threads reach when they only read memory.
 
 Examples:
   kaiwen bench model.gguf
-  kaiwen bench model.gguf --threads 2 --prompt 128 --decode 32 --json`,
+  kaiwen bench model.gguf --threads 2 --prompt 128 --decode 32 --json
+  kaiwen bench model.gguf --sequences 8 --context 1024`,
     )
     .action(bench);
 }
 
 async function bench(path: string, flags: Flags): Promise<void> {
-  await using engine = await loadEngine(path, engineFrom(flags));
+  const { sequences } = flags;
+  await using engine = await loadEngine(path, { ...engineFrom(flags), sequences });
   const { info } = engine;
   const prompt = flags.prompt ?? Math.min(512, info.context - flags.decode);
   if (prompt < 1 || prompt + flags.decode > info.context) {
@@ -49,13 +53,13 @@ async function bench(path: string, flags: Flags): Promise<void> {
       remedy: 'Give a smaller --prompt or --decode, or a larger --context.',
     });
   }
-  const { prefillMs, decodeMs } = await engine.bench(prompt, flags.decode, flags.repeat);
-  const prefill = rate(prompt, prefillMs);
-  const decode = rate(flags.decode, decodeMs);
+  const { prefillMs, decodeMs } = await engine.bench(prompt, flags.decode, flags.repeat, sequences);
+  const prefill = rate(sequences * prompt, prefillMs);
+  const decode = rate(sequences * flags.decode, decodeMs);
   await engine.close();
   const { measureBandwidth } = await import('../tensor/bandwidth.js');
   const bandwidth = await measureBandwidth(info.threads);
-  const bytesPerSecond = info.bytesPerToken * decode.median;
+  const bytesPerSecond = (info.bytesPerToken * decode.median) / sequences;
   const share = bytesPerSecond / bandwidth;
   if (flags.json) {
     const { architecture, parameters, threads, simd, kv, context, weightBytes, bytesPerToken, loadMs } = info;
@@ -64,7 +68,7 @@ async function bench(path: string, flags: Flags): Promise<void> {
       JSON.stringify({
         model: path,
         ...{ architecture, parameters, threads, simd, kv, context, weightBytes, bytesPerToken, loadMs },
-        ...{ promptTokens: prompt, decodeTokens: decoded, repeat },
+        ...{ sequences, promptTokens: prompt, decodeTokens: decoded, repeat },
         prefillTokensPerSecond: prefill,
         decodeTokensPerSecond: decode,
         ...{ bytesPerSecond, bandwidthBytesPerSecond: bandwidth, bandwidthShare: share },
@@ -74,8 +78,9 @@ async function bench(path: string, flags: Flags): Promise<void> {
   }
   const size = `${formatCount(info.parameters)} parameters, ${formatBytes(info.weightBytes)} of weights`;
   console.log(`${path}: ${info.architecture}, ${size}; ${info.threads} threads, ${info.simd} SIMD`);
-  console.log(`prefill  ${rateLine(prefill)}   (${prompt} tokens)`);
-  console.log(`decode   ${rateLine(decode)}   (${flags.decode} tokens)`);
+  const each = sequences > 1 ? `${sequences} sequences of ` : '';
+  console.log(`prefill  ${rateLine(prefill)}   (${each}${prompt} tokens)`);
+  console.log(`decode   ${rateLine(decode)}   (${each}${flags.decode} tokens)`);
   const percent = `${(share * 100).toFixed(0)} % of this machine's ${(bandwidth / 1e9).toFixed(1)} GB/s`;
   console.log(`weights  ${(bytesPerSecond / 1e9).toFixed(2)} GB/s, ${percent}`);
 }

@@ -9,6 +9,7 @@ interface ServeFlags extends EngineFlags {
   apiKey?: string;
   name?: string;
   cors?: string[];
+  parallel?: number;
   maxRequests: number;
   grace: number;
   quiet?: boolean;
@@ -19,6 +20,9 @@ Examples:
   kaiwen serve models/glossary
   kaiwen serve model.gguf --port 9000 --context 16384
   KAIWEN_API_KEY=secret kaiwen serve model.gguf --host 0.0.0.0
+
+Each of the answers computed at once has a cache of --context tokens. Memory that a cache's tokens do
+not fill stays free.
 
 Every field of the interface: docs/api.md.`;
 
@@ -31,6 +35,11 @@ export function serveCommand(): Command {
     .addOption(new Option('--api-key <key>', 'key that clients must send').env('KAIWEN_API_KEY'))
     .option('--name <name>', "the model's name for clients (default: its file's)")
     .option('--cors <origin>', 'let web pages of this origin call; may be given again', collect)
+    .option(
+      '--parallel <n>',
+      'answers computed at once (default: 4, or fewer where memory is short)',
+      wholeNumber(1, 16),
+    )
     .option('--max-requests <n>', 'requests that may run or wait at once', wholeNumber(1, 100_000), 64)
     .option('--grace <seconds>', 'how long running answers may take to finish on a stop', wholeNumber(0, 86_400), 30)
     .option('--quiet', 'no line on standard error for each request');
@@ -38,7 +47,7 @@ export function serveCommand(): Command {
 }
 
 async function serve(path: string, flags: ServeFlags): Promise<void> {
-  const model = await loadModel(path, engineFrom(flags));
+  const model = await loadModel(path, { ...engineFrom(flags), sequences: flags.parallel ?? 'fitting' });
   try {
     const { host, port, name, cors, maxRequests } = flags;
     // An empty variable in the environment means no key, not an empty one.

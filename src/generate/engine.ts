@@ -72,8 +72,8 @@ export interface EngineOptions {
   threads?: number;
   /** Tokens of context; default: the model's, at most 8,192 and what memory allows. */
   context?: number;
-  /** Generations that run at the same time, 1 to 16; each has a KV cache of `context` tokens. Default 1. */
-  sequences?: number;
+  /** Generations that run at the same time, each with a KV cache of `context` tokens: 1 (default) to 16, or up to 4 as memory allows. */
+  sequences?: number | 'fitting';
   /** Element type of the KV cache; default f16. */
   kv?: 'f16' | 'f32';
   /** Tokens computed at once in prefill; default 512. */

@@ -1,0 +1,173 @@
+/**
+ * What a model will need, before anything is allocated: its settings, the arenas that its layers share, and whether the
+ * machine has that much. A layer's weights and state stay together.
+ */
+import { KaiwenError } from '../errors.js';
+import type { Checkpoint } from '../formats/checkpoint.js';
+import type { ModelDefinition } from '../models/model.js';
+import { type Arena, align, arenaOverhead, CountingArena, MAX_ARENA_BYTES } from '../tensor/arena.js';
+import { chooseSimd, type Simd } from '../tensor/kernels.js';
+import type { KvType } from '../tensor/ops/kv.js';
+import { Cache, placedStateBytes } from './cache.js';
+import { STAGING_BYTES } from './load-weights.js';
+import { availableMemory, physicalCores } from './machine.js';
+import type { WorkerOptions } from './messages.js';
+import { MAX_STEP_ROWS, Runner } from './runner.js';
+import type { HeldWeight } from './weights.js';
+
+const DEFAULT_CONTEXT = 8192;
+const DEFAULT_CHUNK = 256;
+/** Most sequences where their number is left to the memory. */
+const FITTING_SEQUENCES = 4;
+
+export interface Plan {
+  settings: Settings;
+  /** Bytes of each arena, scratch included. */
+  sizes: number[];
+  /** The arena of each layer, from the embedding (-1) to norm and head (the number of blocks). */
+  arenaIndex: Map<number, number>;
+}
+
+export interface Settings {
+  threads: number;
+  simd: Simd;
+  context: number;
+  sequences: number;
+  kv: KvType;
+  chunk: number;
+}
+
+/** Throws KaiwenError 'usage' on options that make no sense, 'unsupported' and 'out_of_memory' where the model cannot fit. */
+export function planMemory(
+  checkpoint: Checkpoint,
+  model: ModelDefinition,
+  held: readonly HeldWeight[],
+  options: WorkerOptions,
+): Plan {
+  const tryWith = (sequences: number): Plan => {
+    const settings = readSettings(options, model, sequences);
+    const groups = groupByLayer(model, held, settings);
+    const scratch = align(Math.max(scratchBytes(model, settings), STAGING_BYTES)) + STAGING_BYTES;
+    const room = MAX_ARENA_BYTES - arenaOverhead(settings.threads) - scratch;
+    const { layers, arenaIndex } = fillArenas(groups, Math.min(room, options.arenaBytes ?? room));
+    const sizes = layers.map((bytes) => bytes + scratch);
+    checkMemory(checkpoint, sizes);
+    return { settings, sizes, arenaIndex };
+  };
+  if (options.sequences !== 'fitting') return tryWith(options.sequences ?? 1);
+  for (let sequences = FITTING_SEQUENCES; sequences > 1; sequences--) {
+    try {
+      return tryWith(sequences);
+    } catch {
+      // Fewer then; what is wrong with one is said.
+    }
+  }
+  return tryWith(1);
+}
+
+function readSettings(options: WorkerOptions, model: ModelDefinition, sequences: number): Settings {
+  if (!(Number.isInteger(sequences) && sequences >= 1 && sequences <= MAX_STEP_ROWS)) {
+    throw new KaiwenError('usage', `${sequences} sequences at once are not possible.`, {
+      remedy: `Give a whole number from 1 to ${MAX_STEP_ROWS}.`,
+    });
+  }
+  const context = options.context ?? Math.min(model.maxContext, DEFAULT_CONTEXT);
+  if (context > model.maxContext) {
+    throw new KaiwenError('usage', `A context of ${context} tokens is more than the model's ${model.maxContext}.`, {
+      remedy: `Use --context ${model.maxContext} or less.`,
+    });
+  }
+  return {
+    threads: options.threads ?? physicalCores(),
+    simd: chooseSimd(options.simd),
+    context,
+    sequences,
+    kv: options.kv ?? 'f16',
+    chunk: Math.min(options.chunk ?? DEFAULT_CHUNK, context),
+  };
+}
+
+/** One layer's memory: weights and state that must share an arena. */
+interface Group {
+  layer: number;
+  bytes: number;
+}
+
+/** Bytes of each layer, from the embedding (-1) to norm and head (the number of blocks). */
+function groupByLayer(model: ModelDefinition, held: readonly HeldWeight[], settings: Settings): Group[] {
+  const last = model.blocks.length;
+  const groups = Array.from({ length: last + 2 }, (_, i) => ({ layer: i - 1, bytes: 0 }));
+  for (const weight of held) {
+    groups[(weight === model.head.weight ? last : weight.layer) + 1].bytes += align(weight.bytes);
+  }
+  model.blocks.forEach((block, layer) => {
+    for (const state of block.states) {
+      groups[layer + 1].bytes += settings.sequences * placedStateBytes(state, settings.kv, settings.context);
+    }
+  });
+  return groups;
+}
+
+/** Puts consecutive groups into arenas of at most `room` bytes. */
+function fillArenas(groups: readonly Group[], room: number): { layers: number[]; arenaIndex: Map<number, number> } {
+  const layers = [0];
+  const arenaIndex = new Map<number, number>();
+  for (const { layer, bytes } of groups) {
+    if (bytes > room) {
+      throw new KaiwenError(
+        'unsupported',
+        `One layer needs ${bytesAsText(bytes)}; an arena has room for ${bytesAsText(Math.max(0, room))}.`,
+        {
+          remedy: 'Use a smaller quantisation, a smaller --context or fewer sequences.',
+        },
+      );
+    }
+    if (layers[layers.length - 1] + bytes > room) layers.push(0);
+    layers[layers.length - 1] += bytes;
+    arenaIndex.set(layer, layers.length - 1);
+  }
+  return { layers, arenaIndex };
+}
+
+/** Most scratch that a step needs, found by recording one of the largest without running it. */
+function scratchBytes(model: ModelDefinition, settings: Settings): number {
+  const arena = new CountingArena();
+  const executor = { simd: settings.simd, run: (from: Arena) => from.program.clear() };
+  const embedding = model.embedding as HeldWeight;
+  const cache = new Cache(settings.kv, settings.context, settings.sequences);
+  for (const block of model.blocks) for (const state of block.states) cache.place(state, arena);
+  const placed = arena.peak;
+  embedding.arena = arena;
+  const runner = new Runner(model, new Array(model.blocks.length + 1).fill(arena), cache, executor);
+  // Part of a prompt by itself, and all sequences together.
+  const shared = Math.ceil(MAX_STEP_ROWS / settings.sequences);
+  for (const [count, rows] of [
+    [1, settings.chunk],
+    [settings.sequences, Math.min(shared, settings.context)],
+  ]) {
+    const tokens = new Array<number>(rows).fill(0);
+    const parts = cache.sequences.slice(0, count).map((sequence) => ({ sequence, tokens }));
+    runner.forward(parts, (hidden) => runner.logits(hidden, 0, Math.min(MAX_STEP_ROWS, hidden.rows)));
+    for (const { sequence } of parts) sequence.tokens.length = 0;
+  }
+  return arena.peak - placed;
+}
+
+function checkMemory(checkpoint: Checkpoint, sizes: readonly number[]): void {
+  const needed = sizes.reduce((sum, bytes) => sum + bytes, 0);
+  const available = availableMemory();
+  if (needed > available) {
+    throw new KaiwenError(
+      'out_of_memory',
+      `${checkpoint.path} needs ${bytesAsText(needed)} of memory; ${bytesAsText(available)} are available.`,
+      {
+        remedy:
+          'Close other programs, choose a smaller --context or fewer sequences, or convert the model to a smaller type (kaiwen convert).',
+      },
+    );
+  }
+}
+
+function bytesAsText(bytes: number): string {
+  return bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
+}
