@@ -10,8 +10,6 @@ const here = process.platform === 'linux' && process.arch === 'x64';
 function adder(): Uint8Array {
   const a = new Assembler();
   a.load64(rax, mem(rdi));
-  a.shl(rsi, 32); // the caller leaves the upper half of a 32-bit argument undefined
-  a.shr(rsi, 32);
   a.add(rax, rsi);
   a.store64(mem(rdi), rax);
   a.ret();
@@ -35,6 +33,13 @@ describe.runIf(here)('on Linux x64', () => {
     add(foreign.addressOf(memory) + 64, 5);
     add(foreign.addressOf(memory) + 64, 0xffff_ffff);
     expect(total[0]).toBe(5n + (1n << 32n));
+  });
+
+  test('a 32-bit argument arrives with its upper half zero, also one that WebAssembly passes as negative', () => {
+    const add = foreign.functionAt(mapping.address);
+    total[0] = 0n;
+    add(foreign.addressOf(memory) + 64, -1);
+    expect(total[0]).toBe(2n ** 32n - 1n);
   });
 
   test('memory stays where it is when it grows', () => {

@@ -19,7 +19,10 @@ export interface Mapping {
   [Symbol.dispose](): void;
 }
 
-/** `void f(uint8_t *memory, uint32_t args)`: both as plain numbers. A call costs some 25 ns. */
+/**
+ * `void f(uint8_t *memory, uint32_t args)`, in rdi and rsi, both as plain numbers; `args` may be a negative int32, and fills
+ * rsi with zeros above. A call costs some 25 ns.
+ */
 export type NativeFunction = (memory: number, args: number) => void;
 
 export interface Foreign {
