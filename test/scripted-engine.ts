@@ -131,6 +131,7 @@ export class ScriptedEngine implements Engine {
       completionTokens: said.length,
       prefillMs: 1,
       decodeMs: 1,
+      speculation: { steps: 0, drafted: 0, accepted: 0 },
     };
     yield { type: 'done', reason, stats };
   }

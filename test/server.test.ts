@@ -149,7 +149,8 @@ describe('the openai client', () => {
       (await openai.chat.completions.create({ model: 'tiny', messages, ...fields })).choices[0];
     expect(await reason({ max_tokens: 3 })).toMatchObject({ message: { content: 'Hel' }, finish_reason: 'length' });
     expect(await reason({ stop: ['lo', 'x'] })).toMatchObject({ message: { content: 'Hel' }, finish_reason: 'stop' });
-    const stats = { promptTokens: 1, cachedTokens: 0, completionTokens: 0, prefillMs: 0, decodeMs: 0 };
+    const speculation = { steps: 2, drafted: 5, accepted: 3 };
+    const stats = { promptTokens: 1, cachedTokens: 0, completionTokens: 0, prefillMs: 0, decodeMs: 0, speculation };
     vi.spyOn(engine, 'generate').mockImplementationOnce(async function* () {
       yield { type: 'done', reason: 'repetition', stats };
     });
@@ -386,6 +387,7 @@ describe('bad requests', () => {
     ['an unknown URL outside', '/nothing', '{}', 404, 'unknown_url', null],
     ['a wrong method', '/v1/models', '{}', 405, 'method_not_allowed', null],
     ['a wrong method of health', '/health', '{}', 405, 'method_not_allowed', null],
+    ['a wrong method of stats', '/stats', '{}', 405, 'method_not_allowed', null],
   ];
   it.each(cases)('%s', async (_name, path, body, status, code, param) => {
     const response = await post(path, body);
@@ -490,12 +492,52 @@ describe('bad requests', () => {
   });
 });
 
+it('adds up what it has done', async () => {
+  const stats = (prompt: number, accepted: number) => ({
+    promptTokens: prompt,
+    cachedTokens: 2,
+    completionTokens: 5,
+    prefillMs: 10,
+    decodeMs: 20.5,
+    speculation: { steps: 1, drafted: 4, accepted },
+  });
+  const results = [stats(7, 3), stats(9, 0), stats(4, 4)];
+  const app = createApp(model, { name: 'served' });
+  const ask = (body: object) =>
+    app.request('/v1/completions', { method: 'POST', body: JSON.stringify({ prompt: 'a', ...body }) });
+  for (const reason of ['stop', 'length', 'aborted'] as const) {
+    vi.spyOn(engine, 'generate').mockImplementationOnce(async function* () {
+      for (let i = 0; i < 5; i++) yield { type: 'token', id: 97 };
+      yield { type: 'done', reason, stats: results.shift()! };
+    });
+  }
+  await ask({ n: 2 });
+  expect((await ask({})).status).toBe(503);
+  expect((await ask({ n: 0 })).status).toBe(400);
+  const { uptime_s, ...report } = await (await app.request('/stats')).json();
+  expect(uptime_s).toBeGreaterThan(0);
+  expect(report).toEqual({
+    model: 'served',
+    threads: 1,
+    simd: 'plain',
+    kv: 'f16',
+    requests: { total: 3, running: 0 },
+    answers: 3,
+    prompt_tokens: 20,
+    cached_tokens: 6,
+    completion_tokens: 15,
+    prefill_ms: 30,
+    decode_ms: 61.5,
+    speculation: { steps: 3, drafted: 12, accepted: 7 },
+  });
+});
+
 describe('access', () => {
   const models = '/v1/models';
-  it('needs the key where there is one', async () => {
+  it.each([models, '/stats'])('needs the key where there is one: %s', async (path) => {
     const app = createApp(model, { apiKey: 'right' });
     const status = async (authorization?: string) =>
-      (await app.request(models, { headers: authorization ? { authorization } : {} })).status;
+      (await app.request(path, { headers: authorization ? { authorization } : {} })).status;
     expect(await status()).toBe(401);
     expect(await status('Bearer wrong')).toBe(401);
     expect(await status('Bearer right')).toBe(200);

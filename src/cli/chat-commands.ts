@@ -160,10 +160,12 @@ function statsText({ model, messages, last }: ChatSession): string {
 
 /** "prompt 35 tokens, 12 from the cache, 410 tokens/s; answer 20 tokens, 26.1 tokens/s" */
 export function statsLine(stats: GenerateStats): string {
-  const { promptTokens, cachedTokens, completionTokens, prefillMs, decodeMs } = stats;
+  const { promptTokens, cachedTokens, completionTokens, prefillMs, decodeMs, speculation } = stats;
   const cached = cachedTokens > 0 ? `, ${cachedTokens} from the cache` : '';
   const prompt = `prompt ${promptTokens} tokens${cached}${speed(promptTokens - cachedTokens, prefillMs)}`;
-  return `${prompt}; answer ${completionTokens} tokens${speed(completionTokens, decodeMs)}`;
+  const { drafted, accepted } = speculation;
+  const guessed = drafted > 0 ? `, ${accepted} of ${drafted} guessed ahead` : '';
+  return `${prompt}; answer ${completionTokens} tokens${speed(completionTokens, decodeMs)}${guessed}`;
 }
 
 function speed(tokens: number, ms: number): string {

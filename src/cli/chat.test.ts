@@ -6,7 +6,8 @@ import type { ChatMessage, ChatOptions, Model, TextEvent } from '../generate/api
 import { commandName, runChatCommand } from './chat-commands.js';
 import { ChatSession } from './chat-session.js';
 
-const stats = { promptTokens: 3, cachedTokens: 1, completionTokens: 2, prefillMs: 1, decodeMs: 1 };
+const speculation = { steps: 0, drafted: 0, accepted: 0 };
+const stats = { promptTokens: 3, cachedTokens: 1, completionTokens: 2, prefillMs: 1, decodeMs: 1, speculation };
 
 /** A model that answers with the number of messages it was shown, and remembers them. */
 function countingModel(): { model: Model; seen: { messages: readonly ChatMessage[]; options?: ChatOptions }[] } {

@@ -10,6 +10,8 @@ export interface EngineFlags {
   threads?: number;
   context?: number;
   kv?: 'f16' | 'f32';
+  /** False for --no-speculation, where a command has it. */
+  speculation?: boolean;
 }
 
 /** What commander hands to an action after `addSamplingOptions`. */
@@ -35,6 +37,11 @@ export function addEngineOptions(command: Command, defaults: { kv?: 'f16' | 'f32
     .option('--threads <n>', 'threads that compute (default: physical cores)', wholeNumber(1, 256))
     .option('--context <n>', "tokens of context (default: the model's, at most 8192)", wholeNumber(1, 1 << 24))
     .addOption(kv.default(defaults.kv ?? 'f16'));
+}
+
+/** Adds `--no-speculation`, for commands that generate. */
+export function addSpeculationOption(command: Command): Command {
+  return command.option('--no-speculation', 'compute every token by itself: same answers, for comparing speed');
 }
 
 /** Adds one option for each sampling setting, `--greedy` and `--stop`. */
@@ -97,6 +104,6 @@ async function withProgress<T>(
 }
 
 /** The engine's part of a command's options. */
-export function engineFrom({ threads, context, kv }: EngineFlags): EngineOptions {
-  return { threads, context, kv };
+export function engineFrom({ threads, context, kv, speculation }: EngineFlags): EngineOptions {
+  return { threads, context, kv, speculate: speculation };
 }

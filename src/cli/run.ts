@@ -9,6 +9,7 @@ import { statsLine } from './chat-commands.js';
 import {
   addEngineOptions,
   addSamplingOptions,
+  addSpeculationOption,
   type EngineFlags,
   engineFrom,
   loadModel,
@@ -36,7 +37,7 @@ export function runCommand(): Command {
     .option('--no-think', 'answer without thinking')
     .option('--stats', 'show tokens and speed after an answer')
     .option('--json', 'print one JSON object instead of the text');
-  addSamplingOptions(addEngineOptions(command));
+  addSamplingOptions(addSpeculationOption(addEngineOptions(command)));
   return command
     .addHelpText(
       'after',

@@ -1,7 +1,14 @@
 /** `kaiwen serve`: a model behind an OpenAI-compatible HTTP interface, until a signal stops it. */
 import { Command, Option } from 'commander';
 import { listen, type RunningServer } from '../server/listen.js';
-import { addEngineOptions, type EngineFlags, engineFrom, loadModel, wholeNumber } from './options.js';
+import {
+  addEngineOptions,
+  addSpeculationOption,
+  type EngineFlags,
+  engineFrom,
+  loadModel,
+  wholeNumber,
+} from './options.js';
 
 interface ServeFlags extends EngineFlags {
   host: string;
@@ -43,7 +50,7 @@ export function serveCommand(): Command {
     .option('--max-requests <n>', 'requests that may run or wait at once', wholeNumber(1, 100_000), 64)
     .option('--grace <seconds>', 'how long running answers may take to finish on a stop', wholeNumber(0, 86_400), 30)
     .option('--quiet', 'no line on standard error for each request');
-  return addEngineOptions(command).addHelpText('after', EXAMPLES).action(serve);
+  return addSpeculationOption(addEngineOptions(command)).addHelpText('after', EXAMPLES).action(serve);
 }
 
 async function serve(path: string, flags: ServeFlags): Promise<void> {

@@ -54,6 +54,16 @@ export interface GenerateStats {
   completionTokens: number;
   prefillMs: number;
   decodeMs: number;
+  speculation: SpeculationStats;
+}
+
+/** What came of drafting tokens ahead. */
+export interface SpeculationStats {
+  /** Steps that computed a draft. */
+  steps: number;
+  /** Tokens proposed in them, and those that were drawn. */
+  drafted: number;
+  accepted: number;
 }
 
 export interface DoneEvent {
@@ -78,6 +88,8 @@ export interface EngineOptions {
   kv?: 'f16' | 'f32';
   /** Tokens computed at once in prefill; default 512. */
   chunk?: number;
+  /** Draft tokens by prompt lookup where that pays; never changes an answer. Default true; 'always' asks no price. */
+  speculate?: boolean | 'always';
   /** `plain` forces the build without relaxed SIMD (KAIWEN_SIMD). */
   simd?: 'plain' | 'relaxed';
   /** Most bytes of weights and cache in one arena; default what 4 GiB holds. Small values spread a small model over several. */

@@ -1,11 +1,13 @@
 /**
  * Runs generations together. A step decodes all that are past their prompt in one forward pass, which reads the
  * weights once; a prompt is computed in chunks between those steps, so nobody waits longer than one chunk. A row's
- * values do not depend on the other rows of its step: an answer is the same alone and in a crowd.
+ * values do not depend on the other rows of its step: an answer is the same alone and in a crowd, and with drafts or
+ * without. How far to draft is decided here, where the rows of all are known.
  */
 import type { DoneEvent, TokenEvent } from './engine.js';
 import type { Generation } from './generation.js';
-import { MAX_STEP_ROWS, type Runner } from './runner.js';
+import type { Runner } from './runner.js';
+import { draftLengths, longestDrafts, StepCosts } from './speculation.js';
 
 interface Job {
   generation: Generation;
@@ -24,10 +26,13 @@ export class Scheduler {
   /** In the order they came. */
   private jobs: Job[] = [];
   private filledLast = false;
+  private readonly costs = new StepCosts();
 
   constructor(
     private readonly runner: Runner,
     private readonly vocabSize: number,
+    /** Draft whatever can be drafted, even where it does not pay. */
+    private readonly alwaysDraft = false,
   ) {}
 
   /** Computes a generation to its end, or until `signal` says so; resolves after the done event. */
@@ -61,14 +66,18 @@ export class Scheduler {
 
   private step(jobs: readonly Job[]): void {
     const { vocabSize } = this;
-    const proposals = jobs.map(({ generation }) => generation.next(Math.floor(MAX_STEP_ROWS / jobs.length)));
+    const prospects = jobs.map(({ generation }) => generation.prospects());
+    const lengths = this.alwaysDraft ? longestDrafts(prospects) : draftLengths(prospects, this.costs);
+    const proposals = jobs.map(({ generation }, i) => generation.next(lengths[i]));
     const parts = jobs.map(({ generation }, i) => ({ sequence: generation.sequence, tokens: proposals[i].tokens }));
     // Several share a step only past their prompts, where the logits of every row are wanted.
     const wanted = proposals.reduce((sum, { logits }) => sum + logits, 0);
+    const started = performance.now();
     try {
       this.runner.forward(parts, (hidden) => {
         if (wanted === 0) return;
         const logits = this.runner.logits(hidden, hidden.rows - wanted, wanted);
+        if (wanted === hidden.rows) this.costs.learn(wanted, performance.now() - started);
         let row = 0;
         jobs.forEach((job, i) => {
           const from = row;

@@ -61,6 +61,12 @@ export class Sequence {
     return common;
   }
 
+  /** Forgets the tokens from position `length` on. */
+  rewind(length: number): void {
+    if (this.isRecurrent && length < this.position) throw new Error('recurrent state cannot be rewound');
+    this.tokens.length = length;
+  }
+
   /** Begins anew, to become `length` tokens long. */
   begin(length: number, rope: Rope): void {
     this.forget();

@@ -8,6 +8,7 @@ import { MAX_STEP_ROWS } from './runner.js';
 import { Scheduler, turn } from './scheduler.js';
 import type { Sequence } from './sequence.js';
 import { type Lease, Slots } from './slots.js';
+import { NO_SPECULATION } from './speculation.js';
 import type { Tensor } from './tensor.js';
 
 type BenchTask = Extract<Task, { kind: 'bench' }>;
@@ -16,10 +17,14 @@ export class Session {
   private readonly slots: Slots;
   private readonly scheduler: Scheduler;
 
-  constructor(private readonly model: LoadedModel) {
+  /** `speculate` as in EngineOptions. */
+  constructor(
+    private readonly model: LoadedModel,
+    private readonly speculate: boolean | 'always' = true,
+  ) {
     const { cache, definition, runner } = model;
     this.slots = new Slots(cache.sequences, definition.rope);
-    this.scheduler = new Scheduler(runner, definition.vocabSize);
+    this.scheduler = new Scheduler(runner, definition.vocabSize, speculate === 'always');
   }
 
   /** Emits tokens as they come, then one done event, and resolves. */
@@ -31,7 +36,8 @@ export class Session {
     this.checkTokens(request.tokens, this.model.info.context - 1);
     using lease = await this.slots.lend(request.tokens, signal);
     if (!lease) return emit(neverStarted(request));
-    await this.scheduler.run(new Generation(request, lease.sequences[0], this.model), signal, emit);
+    const generation = new Generation(request, lease.sequences[0], this.model, this.speculate !== false);
+    await this.scheduler.run(generation, signal, emit);
   }
 
   /** Throws KaiwenError 'aborted' within a step of `signal` saying so. */
@@ -201,8 +207,8 @@ function cancelled(): KaiwenError {
 }
 
 function neverStarted({ tokens }: GenerateRequest): DoneEvent {
-  const stats = { promptTokens: tokens.length, cachedTokens: 0, completionTokens: 0, prefillMs: 0, decodeMs: 0 };
-  return { type: 'done', reason: 'aborted', stats };
+  const none = { cachedTokens: 0, completionTokens: 0, prefillMs: 0, decodeMs: 0, speculation: NO_SPECULATION };
+  return { type: 'done', reason: 'aborted', stats: { promptTokens: tokens.length, ...none } };
 }
 
 function logSumExp(logits: Float32Array): number {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Drafter, draftLengths, longestDrafts, MAX_STEP_ROWS, StepCosts } from './speculation.js';
+import { MAX_STEP_ROWS } from './runner.js';
+import { Drafter, draftLengths, longestDrafts, StepCosts } from './speculation.js';
 
 /** Costs as measured in a machine where a step of so many rows takes `ms`. */
 function measured(

@@ -7,23 +7,14 @@
  * A draft is worth computing if it brings more tokens than it takes time. Both are measured as the engine runs:
  * how often proposals have been right (known for every token, drafted or not) and how long steps of so many rows take.
  */
+import type { SpeculationStats } from './engine.js';
 import { Lookup, MAX_MATCH } from './lookup.js';
+import { MAX_STEP_ROWS } from './runner.js';
 
-/** Rows of a step, all sequences together: up to here a row is computed bit for bit as it would be alone. */
-export const MAX_STEP_ROWS = 16;
 /** What a step must gain before it is worth the trouble. */
 const LEAST_GAIN = 1.05;
 
-/** 'always' drafts whatever can be drafted, however little it pays: for tests and measurements. */
-export type SpeculationMode = boolean | 'always';
-
-export interface SpeculationStats {
-  /** Steps that computed a draft. */
-  steps: number;
-  /** Tokens proposed in them, and those that were drawn. */
-  drafted: number;
-  accepted: number;
-}
+export const NO_SPECULATION: SpeculationStats = { steps: 0, drafted: 0, accepted: 0 };
 
 /** How often a proposal is right, by the length of its match, before the answer has shown it. */
 const FIRST_CHANCES = [
@@ -38,7 +29,6 @@ const CHANCE_WEIGHT = 0.1;
 
 /** One answer's proposals, and how far they can be trusted. */
 export class Drafter {
-  readonly stats: SpeculationStats = { steps: 0, drafted: 0, accepted: 0 };
   private readonly lookup: Lookup;
   private readonly chances = FIRST_CHANCES.map(({ chance }) => chance);
 
@@ -71,13 +61,6 @@ export class Drafter {
 
   draft(length: number): number[] {
     return this.lookup.draft(length);
-  }
-
-  /** Takes down what came of a draft. */
-  took(drafted: number, accepted: number): void {
-    this.stats.steps++;
-    this.stats.drafted += drafted;
-    this.stats.accepted += accepted;
   }
 }
 

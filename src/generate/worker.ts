@@ -32,7 +32,7 @@ async function main(): Promise<void> {
     return;
   }
   send({ ready: model.info });
-  const session = new Session(model);
+  const session = new Session(model, options.speculate);
   const running = new Map<number, { controller: AbortController; ended: Promise<void> }>();
   port.on('message', async (message: ToWorker) => {
     if ('close' in message) {

@@ -10,6 +10,7 @@ import { HttpError, toHttpError } from './http-error.js';
 import { Lifecycle } from './lifecycle.js';
 import { errorResponse } from './openai/errors.js';
 import { openaiRoutes } from './openai/routes.js';
+import { Totals } from './stats.js';
 
 export interface AppOptions {
   /** The name clients know the model by; default its own. */
@@ -41,6 +42,7 @@ export interface Service {
   maxChoices: number;
   keepAliveMs: number;
   lifecycle: Lifecycle;
+  totals: Totals;
   /** Writes down a failure that no client caused. */
   report: (error: unknown) => void;
 }
@@ -59,6 +61,7 @@ export function createApp(model: Model, options: AppOptions = {}): Hono<AppEnv> 
     maxChoices: options.maxChoices ?? 16,
     keepAliveMs: options.keepAliveMs ?? 10_000,
     lifecycle: options.lifecycle ?? new Lifecycle(options.maxRequests ?? 64),
+    totals: new Totals(),
     report: (error) => {
       const { status, cause } = toHttpError(error);
       if (status === 500) log(`error: ${trace(cause)}`);
@@ -85,14 +88,22 @@ export function createApp(model: Model, options: AppOptions = {}): Hono<AppEnv> 
       draining ? 503 : 200,
     );
   });
-  app.use('/v1/*', async (c, next) => {
-    await check(c.req.raw);
-    await next();
+  for (const path of ['/v1/*', '/stats']) {
+    app.use(path, async (c, next) => {
+      await check(c.req.raw);
+      await next();
+    });
+  }
+  app.get('/stats', (c) => {
+    const { admitted, running } = service.lifecycle;
+    return c.json(service.totals.report(service.name, model.info, { total: admitted, running }));
   });
   app.route('/v1', openaiRoutes(service));
-  app.all('/health', () => {
-    throw new HttpError(405, 'method_not_allowed', 'Use GET for /health.', { headers: { allow: 'GET, HEAD' } });
-  });
+  for (const path of ['/health', '/stats']) {
+    app.all(path, () => {
+      throw new HttpError(405, 'method_not_allowed', `Use GET for ${path}.`, { headers: { allow: 'GET, HEAD' } });
+    });
+  }
   app.notFound((c) =>
     errorResponse(new HttpError(404, 'unknown_url', `Unknown URL: ${c.req.method} ${c.req.path}. See docs/api.md.`)),
   );

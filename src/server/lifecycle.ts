@@ -17,11 +17,17 @@ export class Lifecycle {
   readonly #limit: number;
   readonly #running = new Set<AbortController>();
   #draining = false;
+  #admitted = 0;
   #whenIdle: (() => void) | undefined;
 
   /** `limit`: requests that may run or wait at once. */
   constructor(limit: number) {
     this.#limit = limit;
+  }
+
+  /** How many requests have been admitted so far. */
+  get admitted(): number {
+    return this.#admitted;
   }
 
   get running(): number {
@@ -39,6 +45,7 @@ export class Lifecycle {
       const message = `The server already holds ${this.#limit} requests: try again later.`;
       throw new HttpError(503, 'overloaded', message, { headers: { 'retry-after': '5' } });
     }
+    this.#admitted++;
     const controller = new AbortController();
     const leave = (): void => {
       request.signal.removeEventListener('abort', cancel);

@@ -8,6 +8,7 @@ import type { Service } from '../app.js';
 import { HttpError } from '../http-error.js';
 import type { Ticket } from '../lifecycle.js';
 import { eventStream, firstWithin } from '../sse.js';
+import type { Totals } from '../stats.js';
 import { errorBody } from './errors.js';
 
 /** `start` comes before each choice's first event. `prompt`: which of the request's prompts the choice answers. */
@@ -25,8 +26,9 @@ export interface Usage {
   prompt_tokens_details: { cached_tokens: number };
 }
 
-/** `n` answers to each of `prompts` prompts. Throws the signal's reason if it aborts. */
+/** `n` answers to each of `prompts` prompts, added to `totals`. Throws the signal's reason if it aborts. */
 export class Answer {
+  readonly #totals: Totals;
   readonly #prompts: number;
   readonly #n: number;
   readonly #generate: (prompt: number, index: number, signal: AbortSignal) => AsyncIterable<TextEvent>;
@@ -38,10 +40,12 @@ export class Answer {
   };
 
   constructor(
+    totals: Totals,
     prompts: number,
     n: number,
     generate: (prompt: number, index: number, signal: AbortSignal) => AsyncIterable<TextEvent>,
   ) {
+    this.#totals = totals;
     this.#prompts = prompts;
     this.#n = n;
     this.#generate = generate;
@@ -61,6 +65,7 @@ export class Answer {
           yield { ...event, index } as ChoiceEvent;
           continue;
         }
+        this.#totals.add(event.stats);
         if (event.reason === 'aborted') throw signal.reason ?? aborted();
         finished = true;
         this.#count(event.stats, index % this.#n === 0);

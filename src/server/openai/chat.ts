@@ -14,7 +14,7 @@ export async function chatCompletion(request: Request, service: Service, ticket:
   const body = parseChat(await readJson(request, service.bodyLimit));
   checkModel(service, body.model);
   const options = chatOptions(body, service);
-  const answer = new Answer(1, body.n ?? 1, (_prompt, index, signal) => {
+  const answer = new Answer(service.totals, 1, body.n ?? 1, (_prompt, index, signal) => {
     const events = service.model.chat(body.messages, { ...options, ...seedOf(body, index), signal });
     return body.truncation === 'disabled' ? untrimmed(events) : events;
   });

@@ -16,11 +16,11 @@ const MAX_TOKENS = 16;
 export async function textCompletion(request: Request, service: Service, ticket: Ticket): Promise<Response> {
   const body = parseCompletion(await readJson(request, service.bodyLimit));
   checkModel(service, body.model);
-  const { model } = service;
+  const { model, totals } = service;
   const options = { maxTokens: MAX_TOKENS, ...generateOptions(body, service, body.prompt.length) };
   if (typeof body.logprobs === 'number') Object.assign(options, { logprobs: body.logprobs });
   const echoes = body.prompt.map((prompt) => checkPrompt(prompt, body, service));
-  const answer = new Answer(body.prompt.length, body.n ?? 1, (prompt, index, signal) =>
+  const answer = new Answer(totals, body.prompt.length, body.n ?? 1, (prompt, index, signal) =>
     model.generate(body.prompt[prompt], { ...options, ...seedOf(body, index), signal }),
   );
   const head = { id: `cmpl-${crypto.randomUUID()}`, created: Math.floor(Date.now() / 1000), model: service.name };

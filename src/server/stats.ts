@@ -1,0 +1,36 @@
+/** What a server has done since it started, added up over its answers: `GET /stats`. */
+import type { EngineInfo, GenerateStats } from '../generate/engine.js';
+
+export class Totals {
+  readonly #started = performance.now();
+  #answers = 0;
+  readonly #sum = {
+    prompt_tokens: 0,
+    cached_tokens: 0,
+    completion_tokens: 0,
+    prefill_ms: 0,
+    decode_ms: 0,
+    speculation: { steps: 0, drafted: 0, accepted: 0 },
+  };
+
+  /** Takes down an answer that has ended, of itself or because it was told to. */
+  add(stats: GenerateStats): void {
+    this.#answers++;
+    const sum = this.#sum;
+    sum.prompt_tokens += stats.promptTokens;
+    sum.cached_tokens += stats.cachedTokens;
+    sum.completion_tokens += stats.completionTokens;
+    sum.prefill_ms += stats.prefillMs;
+    sum.decode_ms += stats.decodeMs;
+    const { steps, drafted, accepted } = stats.speculation;
+    sum.speculation.steps += steps;
+    sum.speculation.drafted += drafted;
+    sum.speculation.accepted += accepted;
+  }
+
+  /** The response: the model and how it computes, then the sums. */
+  report(model: string, { threads, simd, kv }: EngineInfo, requests: { total: number; running: number }): object {
+    const uptime_s = (performance.now() - this.#started) / 1000;
+    return { model, threads, simd, kv, uptime_s, requests, answers: this.#answers, ...this.#sum };
+  }
+}
