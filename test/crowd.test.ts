@@ -95,6 +95,23 @@ describe('several sequences', () => {
     expect(line.indexOf('d')).toBeGreaterThan(line.indexOf('B'));
   });
 
+  it('go on while another reads its prompt, and do not keep it from reading', async () => {
+    await using engine = await startEngine(path, { threads: 1, sequences: 2, chunk: 16 });
+    const prompt = text(2, 160);
+    let before = 0;
+    let first: number | undefined;
+    await Promise.all([
+      (async () => {
+        for await (const { type } of engine.generate(ask(text(1, 10), 300))) if (type === 'token') before++;
+      })(),
+      (async () => {
+        for await (const _ of engine.generate(ask(prompt, 3))) first ??= before;
+      })(),
+    ]);
+    expect(first).toBeGreaterThanOrEqual(prompt.length / 16 - 1);
+    expect(first).toBeLessThan(before);
+  });
+
   it('are not disturbed when a neighbour is cancelled, fails or never starts', async () => {
     await using engine = await startEngine(path, { threads: 2, sequences: 2 });
     const expected = await answer(engine, ask(text(1, 30), 60));
