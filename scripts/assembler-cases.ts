@@ -116,6 +116,8 @@ interface Style {
   evex: boolean;
   memory: boolean;
   broadcast?: boolean;
+  /** Chance decides where it is not said. */
+  mask?: 'none' | 'merge' | 'zero';
   /** The numbers that registers are taken from. */
   from: number;
   to: number;
@@ -125,20 +127,21 @@ const STYLES: Style[] = [
   { evex: false, memory: false, from: 0, to: 8 },
   { evex: false, memory: false, from: 8, to: 16 },
   { evex: false, memory: true, from: 0, to: 16 },
-  { evex: true, memory: false, from: 0, to: 32 },
-  { evex: true, memory: true, from: 0, to: 32 },
+  { evex: true, memory: false, mask: 'none', from: 16, to: 32 },
+  { evex: true, memory: false, mask: 'zero', from: 0, to: 32 },
+  { evex: true, memory: true, mask: 'none', from: 16, to: 32 },
+  { evex: true, memory: true, mask: 'merge', from: 0, to: 32 },
   { evex: true, memory: true, broadcast: true, from: 0, to: 32 },
 ];
 
-/** Where the operand in question is memory's; `mask` says whether masks are allowed, `stores` whether it is the destination. */
+/** The operands of an instruction; one of them, the last unless it is stored to, may be memory. */
 interface Shape {
   registers: number;
-  /** The operand that may be memory is the first. */
+  /** The operand that may be memory is the destination. */
   stores?: boolean;
   immediate?: boolean;
   onlyMemory?: boolean;
   onlyRegisters?: boolean;
-  unmasked?: boolean;
 }
 
 function vectors(): string[] {
@@ -183,17 +186,10 @@ function vectorCall(name: string, op: Instruction, bits: Bits, style: Style, sha
     ? memory(style.broadcast ? 4 << op.w.evex : size) + (style.broadcast ? '{b}' : '')
     : `${LETTERS[Math.max(128, size * 8) as Bits]}mm${number()}`;
   const registers = Array.from({ length: shape.registers - 1 }, () => `${LETTERS[bits]}mm${number()}`);
-  // EVEX is chosen when something needs it: a mask, where nothing else does.
-  const needed =
-    op.vex &&
-    bits !== 512 &&
-    !style.broadcast &&
-    ![...registers, other].some((word) => /^.mm(1[6-9]|[23]\d)$/.test(word));
-  const masked = style.evex && !shape.unmasked && (needed || random(2) === 1);
-  const zero = masked && !(shape.stores && style.memory) && random(2) === 1;
+  const mask = style.evex ? (style.mask ?? pick(['none', 'merge', 'zero'] as const)) : 'none';
   const words = shape.stores ? [other, ...registers] : [...registers, other];
   if (shape.immediate) words.push(String(random(name === 'vroundps' || name === 'vcvtps2ph' ? 8 : 256)));
-  if (masked) words.push(`{k${1 + random(7)}}${zero ? '{z}' : ''}`);
+  if (mask !== 'none') words.push(`{k${1 + random(7)}}${mask === 'zero' ? '{z}' : ''}`);
   return `${name} ${words.join(' ')}`;
 }
 

@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { emitCall } from '../../../test/assembler-calls.js';
 import { Assembler, broadcast, mem, memLabel, rax, rsp, xmm, ymm, zmm } from './assembler.js';
+import * as tables from './instructions.js';
+import { instruction } from './instructions.js';
 
 const fixture = readFileSync(new URL('./assembler.fixture.txt', import.meta.url), 'utf8')
   .trimEnd()
@@ -32,6 +34,40 @@ test('no method of the assembler is missing from the fixture', () => {
   for (const name of [...NOT_INSTRUCTIONS, ...INTERNAL]) expect(methods.delete(name)).toBe(true);
   expect(methods.size).toBeGreaterThan(100);
   expect([...methods].sort()).toEqual([...new Set(fixture.map(([call]) => call.split(' ')[0]))].sort());
+});
+
+test('every length, encoding, and kind of operand of the tables is in the fixture', () => {
+  const seen = new Set<string>();
+  for (const [call, bytes] of fixture) {
+    const name = call.split(' ')[0];
+    const longest = ['zmm', 'ymm', 'xmm'].find((register) => call.includes(register));
+    const encoding = bytes.startsWith('62') ? 'EVEX' : 'VEX';
+    const operand = call.includes('{b}') ? 'broadcast' : call.includes('[') ? 'memory' : 'register';
+    seen.add(`${name} ${longest} ${encoding} ${operand}`);
+    if (/\{k\d\}/.test(call)) seen.add(`${name} masked`);
+  }
+  const missing: string[] = [];
+  const expectSeen = (what: string) => seen.has(what) || missing.push(what);
+  const { moves, shifts, loads, ...others } = tables;
+  const check = (table: Record<string, string>, operands: string[]) => {
+    for (const [name, row] of Object.entries(table)) {
+      const op = instruction(row);
+      for (const bits of op.lengths) {
+        for (const encoding of [...(op.vex && bits < 512 ? ['VEX'] : []), ...(op.evex ? ['EVEX'] : [])]) {
+          const kinds = encoding === 'EVEX' && op.tuple === 'full' ? [...operands, 'broadcast'] : operands;
+          for (const kind of kinds)
+            expectSeen(`${name} ${{ 128: 'xmm', 256: 'ymm', 512: 'zmm' }[bits]} ${encoding} ${kind}`);
+        }
+      }
+      if (op.evex) expectSeen(`${name} masked`);
+    }
+  };
+  for (const table of Object.values(others)) if (typeof table === 'object') check(table, ['register', 'memory']);
+  check(loads, ['memory']);
+  for (const [name, row] of Object.entries(shifts)) check({ [name]: row.replace('full', 'whole') }, ['register']);
+  for (const [name, rows] of Object.entries(moves))
+    for (const row of rows) check({ [name]: row }, ['register', 'memory']);
+  expect(missing).toEqual([]);
 });
 
 test('what has no encoding is refused', () => {
