@@ -1,6 +1,6 @@
 /**
  * One token × a panel of 16 rows of q4_k: y += d·scale·Σqx·s − dmin·minimum·Σx·s for each sub-block of 32.
- * The minima of a super-block are summed first, on their own (20 instructions for 16 rows of a sub-block); then the
+ * The minima of a super-block are summed first, on their own (24 instructions for 16 rows of a sub-block); then the
  * sub-blocks run as in q4_0, with the same registers. Integer sums are at most 15·127·16 = 30480 a 16-bit half.
  */
 import {
@@ -28,7 +28,7 @@ export function decodeQ4K(w: usize, x: usize, blocks: i32, out: usize): void {
   }
 }
 
-/** out += dmin × Σ minimum × (−s·Σx) of a super-block. */
+/** out += Σ dmin·minimum × (−s·Σx) of a super-block. */
 // @ts-ignore: decorator
 @inline
 function minima(w: usize, x: usize, xBlock: usize, out: usize): void {
@@ -36,19 +36,23 @@ function minima(w: usize, x: usize, xBlock: usize, out: usize): void {
   let m1 = f32x4.splat(0);
   let m2 = f32x4.splat(0);
   let m3 = f32x4.splat(0);
+  const d0 = loadHalf(w + 32);
+  const d1 = loadHalf(w + 40);
+  const d2 = loadHalf(w + 48);
+  const d3 = loadHalf(w + 56);
   let p = w + 80;
   for (const end = p + 8 * SUB_BLOCK; p != end; p += SUB_BLOCK) {
     const offset = v128.load32_splat(x, X_OFFSET);
-    m0 = madd(f32x4.convert_i32x4_s(bytesU(p)), offset, m0);
-    m1 = madd(f32x4.convert_i32x4_s(bytesU(p + 4)), offset, m1);
-    m2 = madd(f32x4.convert_i32x4_s(bytesU(p + 8)), offset, m2);
-    m3 = madd(f32x4.convert_i32x4_s(bytesU(p + 12)), offset, m3);
+    m0 = madd(f32x4.mul(d0, f32x4.convert_i32x4_s(bytesU(p))), offset, m0);
+    m1 = madd(f32x4.mul(d1, f32x4.convert_i32x4_s(bytesU(p + 4))), offset, m1);
+    m2 = madd(f32x4.mul(d2, f32x4.convert_i32x4_s(bytesU(p + 8))), offset, m2);
+    m3 = madd(f32x4.mul(d3, f32x4.convert_i32x4_s(bytesU(p + 12))), offset, m3);
     x += xBlock;
   }
-  v128.store(out, madd(m0, loadHalf(w + 32), v128.load(out)));
-  v128.store(out, madd(m1, loadHalf(w + 40), v128.load(out, 16)), 16);
-  v128.store(out, madd(m2, loadHalf(w + 48), v128.load(out, 32)), 32);
-  v128.store(out, madd(m3, loadHalf(w + 56), v128.load(out, 48)), 48);
+  v128.store(out, f32x4.add(v128.load(out), m0));
+  v128.store(out, f32x4.add(v128.load(out, 16), m1), 16);
+  v128.store(out, f32x4.add(v128.load(out, 32), m2), 32);
+  v128.store(out, f32x4.add(v128.load(out, 48), m3), 48);
 }
 
 /** The eight sub-blocks at w; d as f32 lies behind the sums. */

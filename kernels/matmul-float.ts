@@ -6,6 +6,7 @@
  * of rows (16 kB) stays in the first-level cache while a block of tokens passes, the block in the second.
  *
  * One token reads the rows where they lie, four at a time: 4 multiply-adds for 5 loads, halves widened on the way.
+ * It adds in the same order, run by run, so a token's result is the same, bit for bit, beside others.
  */
 import { Held } from '../src/tensor/ops/layout-constants';
 import { loadHalf } from './matmul-half';
@@ -186,28 +187,30 @@ function fourRows(
   const w1 = rows > 1 ? w0 + stride : w0;
   const w2 = rows > 2 ? w1 + stride : w1;
   const w3 = rows > 3 ? w2 + stride : w2;
-  let a0 = f32x4.splat(0), a1 = f32x4.splat(0), a2 = f32x4.splat(0), a3 = f32x4.splat(0);
-  const end = <usize>(cols & ~3) << shift;
   let i: usize = 0;
-  for (; i != end; i += <usize>4 << shift) {
-    const v = v128.load(x + (i << (2 - shift)));
-    a0 = madd(widen(type, w0 + i), v, a0);
-    a1 = madd(widen(type, w1 + i), v, a1);
-    a2 = madd(widen(type, w2 + i), v, a2);
-    a3 = madd(widen(type, w3 + i), v, a3);
+  for (; cols > 0; cols -= COLUMNS) {
+    const run = min(COLUMNS, cols);
+    let a0 = f32x4.splat(0), a1 = f32x4.splat(0), a2 = f32x4.splat(0), a3 = f32x4.splat(0);
+    for (const end = i + (<usize>(run & ~3) << shift); i != end; i += <usize>4 << shift) {
+      const v = v128.load(x + (i << (2 - shift)));
+      a0 = madd(widen(type, w0 + i), v, a0);
+      a1 = madd(widen(type, w1 + i), v, a1);
+      a2 = madd(widen(type, w2 + i), v, a2);
+      a3 = madd(widen(type, w3 + i), v, a3);
+    }
+    let a = sums(a0, a1, a2, a3);
+    for (const end = i + (<usize>(run & 3) << shift); i != end; i += <usize>1 << shift) {
+      const v = gather(
+        spare,
+        scalar(type, w0 + i, spare),
+        scalar(type, w1 + i, spare),
+        scalar(type, w2 + i, spare),
+        scalar(type, w3 + i, spare),
+      );
+      a = madd(v, v128.load32_splat(x + (i << (2 - shift))), a);
+    }
+    addRows(y, a, rows);
   }
-  let a = sums(a0, a1, a2, a3);
-  for (; i < stride; i += <usize>1 << shift) {
-    const v = gather(
-      spare,
-      scalar(type, w0 + i, spare),
-      scalar(type, w1 + i, spare),
-      scalar(type, w2 + i, spare),
-      scalar(type, w3 + i, spare),
-    );
-    a = madd(v, v128.load32_splat(x + (i << (2 - shift))), a);
-  }
-  addRows(y, a, rows);
 }
 
 /** Weights are rarely so small that a subnormal intermediate (loadF16) costs more than avoiding it. */

@@ -16,6 +16,13 @@ export function xBlockBytes(type: i32): usize {
   return readsBytes(type) ? X8_BLOCK : X16_BLOCK;
 }
 
+/** Columns whose products are summed on their own: a run of an expanded panel fits a first-level cache. */
+// @ts-ignore: decorator
+@inline
+export function runColumns(type: i32): i32 {
+  return readsBytes(type) ? 1024 : 512;
+}
+
 export function panelBytes(type: i32, cols: i32): usize {
   if (type == Held.f32) return <usize>cols * (PANEL * 4);
   if (type <= Held.bf16) return <usize>cols * (PANEL * 2);

@@ -3,25 +3,23 @@
  * matmul-unpack8.ts and matmul-unpack16.ts); then four tokens at a time pass over its two halves. A run is sized so
  * that it stays in a first-level cache of 32 to 48 kB together with the four tokens.
  */
-import { panelBytes, readsBytes, xBlockBytes } from './matmul-layout';
+import { panelBytes, readsBytes, runColumns, xBlockBytes } from './matmul-layout';
 import { addRows } from './matmul-rows';
 import { tile16 } from './matmul-tile16';
 import { tile8 } from './matmul-tile8';
 import { unpack16, UNPACKED_16 } from './matmul-unpack16';
 import { unpack8, UNPACKED_8 } from './matmul-unpack8';
 
-const COLUMNS_8: i32 = 1024;
-const COLUMNS_16: i32 = 512;
-/** Float sums of a tile: 4 tokens × 8 rows. */
+/** Float sums of a tile: 4 tokens × 8 rows. As much again is the tile's own. */
 const SUMS: usize = 128;
 
 export function panelTiles(
   type: i32, w: usize, x: usize, xStride: usize, y: usize, yStride: usize,
   tokens: i32, rows: i32, cols: i32, scratch: usize,
 ): void {
-  const unpacked = scratch + SUMS;
+  const unpacked = scratch + 2 * SUMS;
   const bytes = readsBytes(type);
-  const run = bytes ? COLUMNS_8 : COLUMNS_16;
+  const run = runColumns(type);
   for (let col = 0; col < cols; col += run) {
     const blocks = min(run, cols - col) >> 5;
     const wRun = w + panelBytes(type, col);

@@ -4,16 +4,23 @@
  */
 import { Held, X16_BLOCK, X_OFFSET, X_SCALE } from '../src/tensor/ops/layout-constants';
 import { dot16 } from './matmul-dot';
+import { addMinima } from './matmul-minima';
 import { UNPACKED_16 } from './matmul-unpack16';
 import { madd } from './simd';
 
-/** f[t, 0..8) += `blocks` unpacked blocks at w × those of four tokens at x0 … x3. */
+/**
+ * f[t, 0..8) += `blocks` unpacked blocks at w × those of four tokens at x0 … x3, in the order of the decoding kernels.
+ * The 128 bytes after f hold what a half of a block leaves for the other.
+ */
 export function tile16(
   type: i32, w: usize, blocks: i32, x0: usize, x1: usize, x2: usize, x3: usize, f: usize,
 ): void {
-  for (; blocks > 0; blocks--) {
-    if (type == Held.q4_k) withMinima(w, x0, x1, x2, x3, f);
-    else if (type == Held.q6_k) inHalves(w, x0, x1, x2, x3, f);
+  for (let block = 0; block < blocks; block++) {
+    if (type == Held.q4_k && (block & 7) == 0) {
+      const at: usize = 64 + X_OFFSET;
+      addMinima(w + 544, UNPACKED_16, x0 + at, x1 + at, x2 + at, x3 + at, X16_BLOCK, f);
+    }
+    if (type == Held.q6_k) inHalves(w, x0, x1, x2, x3, f);
     else whole(w, x0, x1, x2, x3, f);
     w += UNPACKED_16;
     x0 += X16_BLOCK;
@@ -27,21 +34,17 @@ function whole(w: usize, x0: usize, x1: usize, x2: usize, x3: usize, f: usize): 
   columns(false, w, x0, x1, x2, x3, 0, 64, f);
 }
 
-function withMinima(w: usize, x0: usize, x1: usize, x2: usize, x3: usize, f: usize): void {
-  columns(true, w, x0, x1, x2, x3, 0, 64, f);
-}
-
 /** The two halves of a block have scales of their own. */
 function inHalves(w: usize, x0: usize, x1: usize, x2: usize, x3: usize, f: usize): void {
-  columns(false, w, x0, x1, x2, x3, 0, 32, f);
-  columns(false, w, x0, x1, x2, x3, 32, 64, f);
+  columns(true, w, x0, x1, x2, x3, 0, 32, f);
+  columns(true, w, x0, x1, x2, x3, 32, 64, f);
 }
 
 /** The columns at bytes `from` to `to` of the activations. */
 // @ts-ignore: decorator
 @inline
 function columns(
-  minima: bool, w: usize, x0: usize, x1: usize, x2: usize, x3: usize, from: usize, to: usize, f: usize,
+  halves: bool, w: usize, x0: usize, x1: usize, x2: usize, x3: usize, from: usize, to: usize, f: usize,
 ): void {
   let a0 = i32x4.splat(0);
   let a1 = a0;
@@ -67,26 +70,28 @@ function columns(
     a3 = dot16(a3, a, x);
     b3 = dot16(b3, b, x);
   }
-  token(minima, a0, b0, w, x0, from, f);
-  token(minima, a1, b1, w, x1, from, f + 32);
-  token(minima, a2, b2, w, x2, from, f + 64);
-  token(minima, a3, b3, w, x3, from, f + 96);
+  token(halves, a0, b0, w, x0, from, f);
+  token(halves, a1, b1, w, x1, from, f + 32);
+  token(halves, a2, b2, w, x2, from, f + 64);
+  token(halves, a3, b3, w, x3, from, f + 96);
 }
 
 /** f[0..8) += the sums of one token, scaled. */
 // @ts-ignore: decorator
 @inline
-function token(minima: bool, a: v128, b: v128, w: usize, x: usize, from: usize, f: usize): void {
-  // The second half of a q6_k block has its scales after the first's.
-  const scales = from == 0 ? w + 512 : w + 544;
-  const unit = v128.load32_splat(x, 64 + X_SCALE);
-  let totalA = v128.load(f);
-  let totalB = v128.load(f, 16);
-  if (minima) {
-    const offset = v128.load32_splat(x, 64 + X_OFFSET);
-    totalA = madd(v128.load(w, 544), offset, totalA);
-    totalB = madd(v128.load(w, 560), offset, totalB);
+function token(halves: bool, a: v128, b: v128, w: usize, x: usize, from: usize, f: usize): void {
+  if (halves) {
+    a = i32x4.mul(a, v128.load(w + from, 544));
+    b = i32x4.mul(b, v128.load(w + from, 560));
+    if (from == 0) {
+      v128.store(f, a, 128);
+      v128.store(f, b, 144);
+      return;
+    }
+    a = i32x4.add(v128.load(f, 128), a);
+    b = i32x4.add(v128.load(f, 144), b);
   }
-  v128.store(f, madd(f32x4.convert_i32x4_s(a), f32x4.mul(v128.load(scales), unit), totalA));
-  v128.store(f, madd(f32x4.convert_i32x4_s(b), f32x4.mul(v128.load(scales, 16), unit), totalB), 16);
+  const unit = v128.load32_splat(x, 64 + X_SCALE);
+  v128.store(f, madd(f32x4.convert_i32x4_s(a), f32x4.mul(v128.load(w, 512), unit), v128.load(f)));
+  v128.store(f, madd(f32x4.convert_i32x4_s(b), f32x4.mul(v128.load(w, 528), unit), v128.load(f, 16)), 16);
 }

@@ -7,14 +7,22 @@
  */
 import { Held, X8_BLOCK, X_OFFSET, X_PAIRS_32A, X_PAIRS_32B, X_PAIRS_8, X_SCALE } from '../src/tensor/ops/layout-constants';
 import { dot8 } from './matmul-dot';
+import { addMinima } from './matmul-minima';
 import { UNPACKED_8 } from './matmul-unpack8';
 import { madd } from './simd';
 
-/** f[t, 0..8) += `blocks` unpacked blocks at w × those of four tokens at x0 … x3. */
+/**
+ * f[t, 0..8) += `blocks` unpacked blocks at w × those of four tokens at x0 … x3, in the order of the decoding kernels.
+ * The 128 bytes after f hold what a half of a block leaves for the other.
+ */
 export function tile8(
   type: i32, w: usize, blocks: i32, x0: usize, x1: usize, x2: usize, x3: usize, f: usize,
 ): void {
-  for (; blocks > 0; blocks--) {
+  for (let block = 0; block < blocks; block++) {
+    if (type == Held.q4_k && (block & 7) == 0) {
+      const at: usize = 32 + X_OFFSET;
+      addMinima(w + 288, UNPACKED_8, x0 + at, x1 + at, x2 + at, x3 + at, X8_BLOCK, f);
+    }
     if (type == Held.q4_0) q4_0(w, x0, x1, x2, x3, f);
     else if (type == Held.q4_k) q4_k(w, x0, x1, x2, x3, f);
     else q6_k(w, x0, x1, x2, x3, f);
@@ -88,18 +96,21 @@ function start(type: i32, x: usize, from: usize): v128 {
 // @ts-ignore: decorator
 @inline
 function token(type: i32, a: v128, b: v128, w: usize, x: usize, from: usize, f: usize): void {
-  const unit = v128.load32_splat(x, 32 + X_SCALE);
-  // A sum's two halves are added as they widen; q6_k scales them on the way.
+  // A sum's two halves are added as they widen; the K types scale them on the way.
+  const scales = type == Held.q4_k ? w + 320 : w + 288 + (from << 1);
   const ones = i16x8.splat(1);
-  const wideA = i32x4.dot_i16x8_s(a, type == Held.q6_k ? v128.load(w + (from << 1), 288) : ones);
-  const wideB = i32x4.dot_i16x8_s(b, type == Held.q6_k ? v128.load(w + (from << 1), 304) : ones);
-  let totalA = v128.load(f);
-  let totalB = v128.load(f, 16);
-  if (type == Held.q4_k) {
-    const offset = v128.load32_splat(x, 32 + X_OFFSET);
-    totalA = madd(v128.load(w, 288), offset, totalA);
-    totalB = madd(v128.load(w, 304), offset, totalB);
+  let wideA = i32x4.dot_i16x8_s(a, type == Held.q4_0 ? ones : v128.load(scales));
+  let wideB = i32x4.dot_i16x8_s(b, type == Held.q4_0 ? ones : v128.load(scales, 16));
+  if (type == Held.q6_k) {
+    if (from == 0) {
+      v128.store(f, wideA, 128);
+      v128.store(f, wideB, 144);
+      return;
+    }
+    wideA = i32x4.add(v128.load(f, 128), wideA);
+    wideB = i32x4.add(v128.load(f, 144), wideB);
   }
-  v128.store(f, madd(f32x4.convert_i32x4_s(wideA), f32x4.mul(v128.load(w, 256), unit), totalA));
-  v128.store(f, madd(f32x4.convert_i32x4_s(wideB), f32x4.mul(v128.load(w, 272), unit), totalB), 16);
+  const unit = v128.load32_splat(x, 32 + X_SCALE);
+  v128.store(f, madd(f32x4.convert_i32x4_s(wideA), f32x4.mul(v128.load(w, 256), unit), v128.load(f)));
+  v128.store(f, madd(f32x4.convert_i32x4_s(wideB), f32x4.mul(v128.load(w, 272), unit), v128.load(f, 16)), 16);
 }

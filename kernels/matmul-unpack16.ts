@@ -1,13 +1,14 @@
 /**
  * A run of a panel as 16-bit integers, offsets subtracted, for the 16-bit tiles. Scratch holds the panel's rows 0 to 7,
- * then its rows 8 to 15; each block of 32 columns of eight rows is 576 bytes: for every 2 columns a vector of rows 0 to
- * 3 and one of rows 4 to 7, then 8 f32 scales, then q4_k: 8 f32 minima; q6_k: the scales of the second 16 columns.
+ * then its rows 8 to 15; each block of 32 columns of eight rows is 608 bytes: for every 2 columns a vector of rows 0 to
+ * 3 and one of rows 4 to 7, then 8 f32 scales, then q4_k: 8 f32 minima; q6_k: 8 i32 scales of the half A and 8 of the
+ * half B (the f32 scale is d).
  */
 import { Held, Q4_0_BLOCK, Q4_K_BLOCK, Q6_K_BLOCK, Q8_0_BLOCK } from '../src/tensor/ops/layout-constants';
 import { bytesS, bytesU, highNibbles, lowNibbles } from './matmul-dot';
 import { loadHalf } from './matmul-half';
 
-export const UNPACKED_16: usize = 576;
+export const UNPACKED_16: usize = 608;
 
 export function unpack16(type: i32, w: usize, blocks: i32, scratch: usize): void {
   const half = <usize>blocks * UNPACKED_16;
@@ -55,9 +56,9 @@ export function unpack16(type: i32, w: usize, blocks: i32, scratch: usize): void
         for (let g: usize = 0; g < 4; g++) {
           const out = scratch + (g >> 1) * half + ((g & 1) << 4);
           sixGroup(q + (g << 4), out);
-          const d = loadHalf(w + (g << 3));
-          v128.store(out, f32x4.mul(d, f32x4.convert_i32x4_s(bytesS(scales + (g << 2)))), 512);
-          v128.store(out, f32x4.mul(d, f32x4.convert_i32x4_s(bytesS(scales + 16 + (g << 2)))), 544);
+          v128.store(out, loadHalf(w + (g << 3)), 512);
+          v128.store(out, bytesS(scales + (g << 2)), 544);
+          v128.store(out, bytesS(scales + 16 + (g << 2)), 576);
         }
         scratch += UNPACKED_16;
       }

@@ -1,8 +1,8 @@
 /**
  * A run of a panel as bytes for the 8-bit tiles. Scratch holds the panel's rows 0 to 7, then its rows 8 to 15; each
  * block of 32 columns of eight rows is 352 bytes: for every 4 columns a vector of rows 0 to 3 and one of rows 4 to 7
- * (values 0 to 127), then 8 f32 scales, then q4_k: 8 f32 minima; q6_k: 8 scales of the half A and 8 of the half B as
- * 16-bit pairs (the f32 scale is d).
+ * (values 0 to 127), then 8 f32 scales, then q4_k: 8 f32 minima and 8 scales as 16-bit pairs; q6_k: 8 scales of the
+ * half A and 8 of the half B as 16-bit pairs (the f32 scale of both types is d).
  */
 import { Held, Q4_0_BLOCK, Q4_K_BLOCK, Q6_K_BLOCK } from '../src/tensor/ops/layout-constants';
 import { bytePairs, bytesU, highNibbles, lowNibbles } from './matmul-dot';
@@ -28,10 +28,10 @@ export function unpack8(type: i32, w: usize, blocks: i32, scratch: usize): void 
         for (let g: usize = 0; g < 4; g++) {
           const out = scratch + (g >> 1) * half + ((g & 1) << 4);
           nibbleGroup(sub + 32 + (g << 4), out);
-          const scales = f32x4.convert_i32x4_s(bytesU(sub + (g << 2)));
           const minima = f32x4.convert_i32x4_s(bytesU(sub + 16 + (g << 2)));
-          v128.store(out, f32x4.mul(loadHalf(w + (g << 3)), scales), 256);
+          v128.store(out, loadHalf(w + (g << 3)), 256);
           v128.store(out, f32x4.mul(loadHalf(w + 32 + (g << 3)), minima), 288);
+          v128.store(out, bytePairs(sub + (g << 2)), 320);
         }
         scratch += UNPACKED_8;
       }

@@ -10,7 +10,7 @@ import { decodeQ4_0 } from './matmul-decode-q4_0';
 import { decodeQ6K } from './matmul-decode-q6_k';
 import { decodeQ8_0 } from './matmul-decode-q8_0';
 import { floatPanel } from './matmul-float';
-import { panelBytes, xBlockBytes } from './matmul-layout';
+import { panelBytes, runColumns, xBlockBytes } from './matmul-layout';
 import { addBias, addRows, startRows } from './matmul-rows';
 import { panelTiles } from './matmul-tile';
 import { int, ptr } from './record';
@@ -76,19 +76,27 @@ function busyExpert(offsets: usize, experts: i32, group: i32): i32 {
   return -1;
 }
 
+/** Sums end with a run of columns as they do in tiles: a token's result is the same, bit for bit, beside others. */
 function decode(
   type: i32, w: usize, x: usize, xStride: usize, y: usize, yStride: usize,
   tokens: i32, rows: i32, cols: i32, scratch: usize,
 ): void {
-  for (let t = 0; t < tokens; t++) {
-    if (type == Held.q8_0) decodeQ8_0(w, x, cols >> 5, scratch);
-    else if (type == Held.q4_0) decodeQ4_0(w, x, cols >> 5, scratch);
-    else if (type == Held.q4_k) decodeQ4K(w, x, cols >> 8, scratch);
-    else decodeQ6K(w, x, cols >> 8, scratch);
-    for (let r: usize = 0; r < 16; r += 4) {
-      addRows(y + (r << 2), v128.load(scratch + (r << 2)), rows - <i32>r);
+  const run = runColumns(type);
+  for (let col = 0; col < cols; col += run) {
+    const n = min(run, cols - col);
+    const wRun = w + panelBytes(type, col);
+    let xt = x + <usize>(col >> 5) * xBlockBytes(type);
+    let yt = y;
+    for (let t = 0; t < tokens; t++) {
+      if (type == Held.q8_0) decodeQ8_0(wRun, xt, n >> 5, scratch);
+      else if (type == Held.q4_0) decodeQ4_0(wRun, xt, n >> 5, scratch);
+      else if (type == Held.q4_k) decodeQ4K(wRun, xt, n >> 8, scratch);
+      else decodeQ6K(wRun, xt, n >> 8, scratch);
+      for (let r: usize = 0; r < 16; r += 4) {
+        addRows(yt + (r << 2), v128.load(scratch + (r << 2)), rows - <i32>r);
+      }
+      xt += xStride;
+      yt += yStride;
     }
-    x += xStride;
-    y += yStride;
   }
 }

@@ -62,8 +62,8 @@ export interface DeltaRule {
   eps?: number;
 }
 
-/** Fewer tokens than this go one by one: their chunk would be mostly padding. */
-const CHUNKED_FROM = 3;
+/** Fewer tokens go one by one: what a token gets must not depend on up to 15 others of its step. */
+const CHUNKED_FROM = 17;
 
 /**
  * out = the gated delta rule over `tokens` tokens, each value head by itself. Tokens depend on one another, so a piece

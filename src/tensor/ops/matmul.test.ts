@@ -228,6 +228,32 @@ describe.each(BUILDS)('matmul, %s SIMD', (simd) => {
     }
   });
 
+  it.each(TYPES)('%s gives a token the same result, bit for bit, beside up to 15 others', (type) => {
+    for (const cols of [columns(type)[0], 2560]) {
+      const rows = 43;
+      const bench = new KernelBench(simd, 8 << 20);
+      const { file } = encode(type, randomValues(rows * cols, 1));
+      const weights = hold(bench, type, file, rows, cols);
+      const bias = bench.put(randomValues(rows, 2));
+      const x = randomValues(16 * cols, 3);
+      const before = randomValues(16 * rows, 4);
+      const product = (from: number, tokens: number, accumulate: boolean): Float32Array => {
+        const { pointer } = activations(bench, simd, type, x.subarray(from * cols, (from + tokens) * cols), cols);
+        const y = bench.put(before.subarray(from * rows, (from + tokens) * rows));
+        matmul(bench.program, { type, weights, x: pointer, bias, y, tokens, rows, cols, accumulate });
+        bench.run();
+        return bench.floats(y, tokens * rows);
+      };
+      for (const accumulate of [false, true]) {
+        const alone = new Float32Array(16 * rows);
+        for (let t = 0; t < 16; t++) alone.set(product(t, 1, accumulate), t * rows);
+        for (let tokens = 2; tokens <= 16; tokens++) {
+          expect(product(0, tokens, accumulate)).toEqual(alone.subarray(0, tokens * rows));
+        }
+      }
+    }
+  });
+
   it('reaches the upper half of the address space', () => {
     const [rows, cols] = [20, 256];
     for (const type of TYPES) {
