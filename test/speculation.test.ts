@@ -1,5 +1,5 @@
 /** With real models: drafts that are verified in one step leave every answer as it would be without them. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine, GenerateRequest } from '../src/generate/engine.js';
@@ -68,6 +68,18 @@ describe('the glossary model', () => {
     }
     expect(sum.accepted).toBeGreaterThan(20);
     expect(sum.drafted).toBeGreaterThan(sum.accepted);
+  });
+});
+
+describe('what drafts rely on', () => {
+  it.each(readdirSync(path('fixtures/logits')))('%s computes a token the same beside up to 15 others', async (name) => {
+    await using engine = await startEngine(path(`fixtures/logits/${name}`), { threads: 2, context: 128 });
+    const tokens = Array.from({ length: 70 }, (_, i) => (i * i * 31 + 20) % 320);
+    const alone = await engine.logits(tokens, { chunk: 1 });
+    for (const chunk of [2, 5, 16]) {
+      const together = await engine.logits(tokens, { chunk });
+      expect(together.findIndex((value, i) => value !== alone[i])).toBe(-1);
+    }
   });
 });
 

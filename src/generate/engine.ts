@@ -3,8 +3,6 @@
  * tokenising, chat templates and stop strings are its callers' business. As many calls as the engine holds sequences
  * run at the same time, the others wait in the order they came; the thread that calls never computes.
  */
-import type { KvType } from '../tensor/ops/kv.js';
-
 export interface SamplingParams {
   /** 0 is greedy. */
   temperature: number;
@@ -86,8 +84,8 @@ export interface EngineOptions {
   context?: number;
   /** Generations that run at the same time, each with a KV cache of `context` tokens: 1 (default) to 16, or up to 4 as memory allows. */
   sequences?: number | 'fitting';
-  /** Element type of the KV cache; default f16. int8 (blocks of 32 with a scale) takes 0.53 of its memory. */
-  kv?: KvType;
+  /** Element type of the KV cache; default f16. */
+  kv?: 'f16' | 'f32';
   /** Tokens computed at once in prefill; default 512. */
   chunk?: number;
   /** Draft tokens by prompt lookup where that pays; never changes an answer. Default true; 'always' asks no price. */
@@ -113,7 +111,7 @@ export interface EngineInfo {
   maxContext: number;
   threads: number;
   simd: 'plain' | 'relaxed';
-  kv: KvType;
+  kv: 'f16' | 'f32';
   /** Bytes of weights as held in memory, and of KV cache and recurrent state of all sequences. */
   weightBytes: number;
   cacheBytes: number;

@@ -29,7 +29,15 @@ describe('draftLengths', () => {
 
   it('starts with what surely pays, before anything is measured', () => {
     expect(draftLengths([[0.2, 0.04]], new StepCosts())).toEqual([0]);
-    expect(draftLengths([[0.9, 0.8]], new StepCosts())[0]).toBeGreaterThan(0);
+    expect(draftLengths([[0.9, 0.8]], new StepCosts())).toEqual([1]);
+  });
+
+  it('tries at most twice the rows it has seen', () => {
+    const costs = new StepCosts();
+    for (const expected of [1, 3, 7, 15]) {
+      expect(draftLengths([sure], costs)).toEqual([expected]);
+      costs.learn(1 + expected, 10);
+    }
   });
 
   it('gives the rows of a step to the likeliest tokens of all sequences', () => {

@@ -79,7 +79,8 @@ export function draftLengths(prospects: readonly (readonly number[])[], costs: S
   let tokens = prospects.length;
   let best = (LEAST_GAIN * tokens) / costs.of(tokens);
   let chosen = [...lengths];
-  for (let rows = tokens + 1; rows <= MAX_STEP_ROWS; rows++) {
+  const most = costs.reach(tokens);
+  for (let rows = tokens + 1; rows <= most; rows++) {
     let next = -1;
     let chance = 0;
     for (let i = 0; i < prospects.length; i++) {
@@ -115,16 +116,23 @@ export class StepCosts {
   private readonly times = new Uint32Array(MAX_STEP_ROWS + 1);
   private readonly measured = new Float64Array(MAX_STEP_ROWS + 1);
   private steps = 0;
+  private largest = 1;
 
   /** Takes the time of a step; those of other kinds are passed over. */
   learn(rows: number, ms: number): void {
     if (rows > MAX_STEP_ROWS) return;
     this.steps++;
+    this.largest = Math.max(this.largest, rows);
     this.measured[rows] = this.steps;
     const times = ++this.times[rows];
     // A first step compiles and fills caches: it says too much, so the least of the first three counts.
     if (times <= 3) this.ms[rows] = times === 1 ? ms : Math.min(ms, this.ms[rows]);
     else this.ms[rows] += COST_WEIGHT * (Math.min(ms, 4 * this.ms[rows]) - this.ms[rows]);
+  }
+
+  /** The most rows to try where `rows` are to be computed anyway: twice as many as ever, so that a bad guess costs little. */
+  reach(rows: number): number {
+    return Math.min(MAX_STEP_ROWS, 2 * Math.max(rows, this.largest));
   }
 
   /** The expected time of a step, in milliseconds once one has been measured. */
