@@ -2,3 +2,4 @@
 export { abandon, awaitJob, begin, run, startJob } from './team';
 export { execute } from './dispatch';
 export { readAll } from './bandwidth';
+export { setNative } from './native';

@@ -1,18 +1,20 @@
 /**
  * y[t, r] (+)= Σ_c weights[r, c] · x[t, c] + bias[r]. A piece is a range of 16-row panels × a range of tokens, or of
- * one expert's tokens. One to a few tokens run the decoding kernels, which read each panel from start to end with
- * one accumulator lane a row. More tokens expand a panel into scratch once, where it stays in the first-level cache,
- * and all tokens pass over it.
+ * one expert's tokens. Quantised types go to machine code where there is any (matmul-native.ts). Otherwise one to a few
+ * tokens run the decoding kernels, which read each panel from start to end with one accumulator lane a row; more tokens
+ * expand a panel into scratch once, where it stays in the first-level cache, and all tokens pass over it.
  */
-import { Held, Matmul, PANEL } from '../src/tensor/ops/layout-constants';
+import { Held, Matmul, PANEL, X8_BLOCK } from '../src/tensor/ops/layout-constants';
 import { decodeQ4K } from './matmul-decode-q4_k';
 import { decodeQ4_0 } from './matmul-decode-q4_0';
 import { decodeQ6K } from './matmul-decode-q6_k';
 import { decodeQ8_0 } from './matmul-decode-q8_0';
 import { floatPanel } from './matmul-float';
 import { panelBytes, runColumns, xBlockBytes } from './matmul-layout';
+import { nativeKernel, nativePanels } from './matmul-native';
 import { addBias, addRows, startRows } from './matmul-rows';
 import { panelTiles } from './matmul-tile';
+import { hasNative } from './native';
 import { int, ptr } from './record';
 
 /** Up to this many tokens, a panel is decoded again for each while it is in cache: cheaper than expanding it. */
@@ -41,7 +43,9 @@ export function matmul(op: usize, piece: i32, scratch: usize): void {
   }
 
   const float = type <= Held.bf16;
-  const xStride: usize = float ? <usize>cols << 2 : <usize>(cols >> 5) * xBlockBytes(type);
+  const native = !float && hasNative(nativeKernel(type));
+  const xBlock = native ? X8_BLOCK : xBlockBytes(type);
+  const xStride: usize = float ? <usize>cols << 2 : <usize>(cols >> 5) * xBlock;
   const yStride = <usize>int(op, Matmul.yStride) << 2;
   const x = ptr(op, Matmul.x) + <usize>firstToken * xStride;
   const bytes = panelBytes(type, cols);
@@ -49,6 +53,16 @@ export function matmul(op: usize, piece: i32, scratch: usize): void {
   const perPiece = int(op, Matmul.panelsPerPiece);
   let panel = (piece - group * rowPieces) * perPiece;
   const end = min(panel + perPiece, (rows + PANEL - 1) / PANEL);
+  if (native) {
+    const row = panel * PANEL;
+    const y = ptr(op, Matmul.y) + <usize>firstToken * yStride + (<usize>row << 2);
+    const bias = ptr(op, Matmul.bias) ? ptr(op, Matmul.bias) + (<usize>row << 2) : 0;
+    const count = min((end - panel) * PANEL, rows - row);
+    if (!int(op, Matmul.accumulate)) startRows(y, yStride, bias, tokens, count);
+    else if (bias) addBias(y, yStride, bias, tokens, count);
+    nativePanels(type, weights + <usize>panel * bytes, bytes, x, xStride, y, yStride, tokens, count, cols, scratch);
+    return;
+  }
   for (; panel < end; panel++) {
     const row = panel * PANEL;
     const count = min(PANEL, rows - row);

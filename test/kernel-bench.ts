@@ -3,10 +3,21 @@
  * Put inputs with `put`, record operations on `program`, then `run` executes every piece in order.
  */
 import { chooseSimd, compileKernels, instantiate, type Kernels, type Simd } from '../src/tensor/kernels.js';
+import type { IsaName } from '../src/tensor/native/isa.js';
+import { acquireNative, bindNative, type NativeCode } from '../src/tensor/native/native.js';
 import { OP_BYTES, SCRATCH_BYTES } from '../src/tensor/opcodes.js';
 import { Program } from '../src/tensor/program.js';
 
 const PAGE = 65_536;
+const mapped = new Map<IsaName, NativeCode>();
+
+/** Mapped once and kept until the process ends. */
+function nativeFor(isa: IsaName): NativeCode {
+  const code = mapped.get(isa) ?? acquireNative(isa);
+  if ('refused' in code) throw new Error(code.refused);
+  mapped.set(isa, code);
+  return code;
+}
 
 export class KernelBench {
   readonly memory: WebAssembly.Memory;
@@ -15,10 +26,15 @@ export class KernelBench {
   readonly scratch = PAGE;
   private top: number;
 
-  constructor(simd: Simd, bytes = 64 << 20) {
+  /** With `isa`, native kernels of that instruction set compute where there are any; throws if they cannot be had. */
+  constructor(simd: Simd, bytes = 64 << 20, isa?: IsaName) {
     const pages = Math.ceil(bytes / PAGE);
     this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-    this.kernels = instantiate(compileKernels(chooseSimd(simd)), this.memory);
+    this.kernels = instantiate(
+      compileKernels(chooseSimd(simd)),
+      this.memory,
+      isa && bindNative(nativeFor(isa), this.memory),
+    );
     this.program = new Program(this.memory, PAGE + SCRATCH_BYTES, 1024);
     this.top = PAGE + SCRATCH_BYTES + 1024 * OP_BYTES;
   }

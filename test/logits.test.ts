@@ -1,6 +1,6 @@
 /**
  * Every architecture against logits that PyTorch computed from the same weights: in one piece, in chunks and token
- * by token, with any number of threads, on both builds of the kernels, in one arena and spread over several, and through a GGUF of the same weights.
+ * by token, with any number of threads, with native kernels and on both builds of WebAssembly, in one arena and spread over several, and through a GGUF of the same weights.
  */
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,10 +16,11 @@ const fixtures = fileURLToPath(new URL('fixtures/logits', import.meta.url));
 
 const SETTINGS: EngineOptions[] = [
   ...[1, 2, 4].flatMap((threads) => [
-    { threads, simd: 'relaxed' as const },
-    { threads, simd: 'plain' as const },
+    { threads, native: 'best' as const },
+    { threads, native: 'off' as const, simd: 'relaxed' as const },
+    { threads, native: 'off' as const, simd: 'plain' as const },
   ]),
-  { threads: 2, simd: 'relaxed', arenaBytes: 950_000 },
+  { threads: 2, native: 'best', arenaBytes: 950_000 },
 ];
 
 describe.each(readdirSync(fixtures))('%s', (name) => {
@@ -28,7 +29,7 @@ describe.each(readdirSync(fixtures))('%s', (name) => {
   const logits = expected.get('logits')!.data as Float32Array;
   const tolerance = 1e-3 * standardDeviation(logits);
 
-  it.each(SETTINGS)('agrees with the reference: $threads threads, $simd SIMD', async (settings) => {
+  it.each(SETTINGS)('agrees with the reference: $threads threads, native $native, SIMD $simd', async (settings) => {
     await compare(`${fixtures}/${name}`, settings);
   });
 

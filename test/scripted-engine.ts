@@ -89,6 +89,7 @@ export class ScriptedEngine implements Engine {
       maxContext: 1024,
       sequences: 1,
       threads: 1,
+      native: null,
       simd: 'plain',
       kv: 'f16',
       weightBytes: 0,

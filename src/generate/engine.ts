@@ -3,6 +3,9 @@
  * tokenising, chat templates and stop strings are its callers' business. As many calls as the engine holds sequences
  * run at the same time, the others wait in the order they came; the thread that calls never computes.
  */
+import type { IsaName } from '../tensor/native/isa.js';
+import type { NativeChoice } from '../tensor/native/native.js';
+
 export interface SamplingParams {
   /** 0 is greedy. */
   temperature: number;
@@ -92,6 +95,8 @@ export interface EngineOptions {
   speculate?: boolean | 'always';
   /** `plain` forces the build without relaxed SIMD (KAIWEN_SIMD). */
   simd?: 'plain' | 'relaxed';
+  /** Machine code for the innermost loops: an instruction set, the best this processor has (default), or `off` (KAIWEN_NATIVE). */
+  native?: NativeChoice;
   /** Most bytes of weights and cache in one arena; default what 4 GiB holds. Small values spread a small model over several. */
   arenaBytes?: number;
   onProgress?: (progress: LoadProgress) => void;
@@ -111,6 +116,8 @@ export interface EngineInfo {
   maxContext: number;
   threads: number;
   simd: 'plain' | 'relaxed';
+  /** Instruction set of the machine code that runs the innermost loops; null: WebAssembly runs everything. */
+  native: IsaName | null;
   kv: 'f16' | 'f32';
   /** Bytes of weights as held in memory, and of KV cache and recurrent state of all sequences. */
   weightBytes: number;

@@ -37,7 +37,7 @@ export class LoadedModel implements Disposable {
     const definition = inFile(path, () => buildModel(checkpoint.config, weights, weights.enterLayer));
     weights.checkAllUsed();
     const { settings, sizes, arenaIndex } = planMemory(checkpoint, definition, weights.held, options);
-    const team = new Team(sizes, settings);
+    const team = new Team(sizes, { ...settings, native: options.native });
     try {
       await team.assembled();
       const arenaOf = (layer: number) => team.arenas[arenaIndex.get(layer)!];
@@ -53,7 +53,7 @@ export class LoadedModel implements Disposable {
       });
       loadWeights(checkpoint, weights.held, team, report);
       const arenas = Array.from({ length: definition.blocks.length + 1 }, (_, layer) => arenaOf(layer));
-      const info = describe(checkpoint, definition, weights.held, settings, performance.now() - started);
+      const info = describe(checkpoint, definition, weights.held, settings, team, performance.now() - started);
       return new LoadedModel(
         info,
         definition,
@@ -84,6 +84,7 @@ function describe(
   model: ModelDefinition,
   held: readonly HeldWeight[],
   settings: Settings,
+  { native }: Team,
   loadMs: number,
 ): EngineInfo {
   const elements = (w: HeldWeight) => w.count * w.rows * w.columns;
@@ -98,6 +99,7 @@ function describe(
     maxContext: model.maxContext,
     threads: settings.threads,
     simd: settings.simd,
+    native: 'refused' in native ? null : native.isa,
     sequences: settings.sequences,
     kv: settings.kv,
     weightBytes: sum(held.map((w) => w.bytes)),
@@ -112,6 +114,9 @@ function describe(
       }),
     ),
     loadMs,
-    notices: checkpoint.notices,
+    notices:
+      'refused' in native
+        ? [...checkpoint.notices, `WebAssembly computes everything: ${native.refused}.`]
+        : checkpoint.notices,
   };
 }

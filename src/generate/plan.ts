@@ -132,7 +132,8 @@ function fillArenas(groups: readonly Group[], room: number): { layers: number[];
 /** Most scratch that a step needs, found by recording one of the largest without running it. */
 function scratchBytes(model: ModelDefinition, settings: Settings): number {
   const arena = new CountingArena();
-  const executor = { simd: settings.simd, run: (from: Arena) => from.program.clear() };
+  // Without machine code activations take the most room.
+  const executor = { simd: settings.simd, isNative: false, run: (from: Arena) => from.program.clear() };
   const embedding = model.embedding as HeldWeight;
   const cache = new Cache(settings.kv, settings.context, settings.sequences);
   for (const block of model.blocks) for (const state of block.states) cache.place(state, arena);

@@ -34,6 +34,8 @@ import type { HeldWeight } from './weights.js';
 /** Runs an arena's program; when planning, only forgets it. */
 export interface Executor {
   readonly simd: Simd;
+  /** Whether quantised products run as machine code. */
+  readonly isNative: boolean;
   run(arena: Arena): void;
 }
 
@@ -446,7 +448,7 @@ export class Runner implements Ops<Tensor> {
 
   /** x as the kernel of a weight type reads it: itself, or quantised once for all who ask. */
   private activations(x: Tensor, type: HeldType): number {
-    const bits = activationBits(type, this.executor.simd);
+    const bits = activationBits(type, this.executor.simd, this.executor.isNative);
     if (bits === 0) return x.pointer;
     return x.quantized(bits, (floats) => {
       const out = this.arena.alloc(quantizedBytes(x.rows, x.columns, bits));

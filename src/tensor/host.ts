@@ -1,7 +1,7 @@
 /** What tensor/ needs of Node and a browser would do differently: reading the kernels, a V8 flag, starting workers. */
 import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
-import { Worker } from 'node:worker_threads';
+import { getEnvironmentData, setEnvironmentData, Worker } from 'node:worker_threads';
 
 /** Workers and kernels are loaded from dist/, also when this file runs from src/ in a test. */
 const dist = new URL(import.meta.url.replace(/\/src\/tensor\/[^/]*$/, '/dist/tensor/'));
@@ -14,7 +14,21 @@ export function enableRelaxedSimd(): void {
   setFlagsFromString('--experimental-wasm-relaxed-simd');
 }
 
+const PROCESS_MEMORY = 'kaiwen.process';
+const PROCESS_BYTES = 1024;
+
+/** A kilobyte, zero at first, that all threads of this process share: the first to ask makes it, workers inherit it. */
+export function processMemory(): SharedArrayBuffer {
+  const known = getEnvironmentData(PROCESS_MEMORY) as SharedArrayBuffer | undefined;
+  if (known) return known;
+  const memory = new SharedArrayBuffer(PROCESS_BYTES);
+  setEnvironmentData(PROCESS_MEMORY, memory as unknown as Parameters<typeof setEnvironmentData>[1]);
+  return memory;
+}
+
 /** Starts `module` (a path below dist/, such as `tensor/member.js`) as a worker thread. */
 export function startWorker(module: string, workerData: unknown): Worker {
+  // Inherited by the new thread, and so shared with it.
+  processMemory();
   return new Worker(new URL(`../${module}`, dist), { workerData });
 }

@@ -16,6 +16,14 @@ export interface Kernels {
   /** Computes one piece of the operation at `op`, on the calling thread. */
   execute(op: number, piece: number, scratch: number): void;
   readAll(pointer: number, bytes: number): number;
+  setNative(mask: number): void;
+}
+
+/** Machine code bound to one memory, for the thread that bound it (native/bind.ts). */
+export interface NativeCalls {
+  /** One bit for each kernel there is. */
+  readonly mask: number;
+  call(kernel: number, args: number): void;
 }
 
 /** (module (func (result v128) i32x4.relaxed_trunc_f32x4_s of a constant)): valid only where relaxed SIMD is. */
@@ -50,9 +58,12 @@ export function compileKernels(simd: Simd): WebAssembly.Module {
   return module;
 }
 
-export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): Kernels {
+export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory, native?: NativeCalls): Kernels {
   const abort = () => {
     throw new KaiwenError('internal', 'A kernel aborted.');
   };
-  return new WebAssembly.Instance(module, { env: { memory, abort } }).exports as unknown as Kernels;
+  const env = { memory, abort, native: native?.call ?? abort };
+  const kernels = new WebAssembly.Instance(module, { env }).exports as unknown as Kernels;
+  kernels.setNative(native?.mask ?? 0);
+  return kernels;
 }

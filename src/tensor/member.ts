@@ -2,10 +2,11 @@
 import { workerData } from 'node:worker_threads';
 import { memberScratch } from './arena.js';
 import { instantiate } from './kernels.js';
+import { bindNative } from './native/native.js';
 import { CONTROL, DISMISSED, type MemberData } from './team.js';
 
-const { module, memories, member } = workerData as MemberData;
-const kernels = memories.map((memory) => instantiate(module, memory));
+const { module, memories, member, native } = workerData as MemberData;
+const kernels = memories.map((memory) => instantiate(module, memory, native && bindNative(native, memory)));
 const control = new Int32Array(memories[0].buffer, CONTROL.address, 3);
 
 let job = 0;

@@ -9,6 +9,8 @@ import { KaiwenError } from '../errors.js';
 import { Arena, memberScratch } from './arena.js';
 import { startWorker } from './host.js';
 import { chooseSimd, compileKernels, instantiate, type Kernels, type Simd } from './kernels.js';
+import type { Refusal } from './native/mapping.js';
+import { acquireNative, bindNative, type NativeChoice, type NativeCode, releaseNative } from './native/native.js';
 
 /** Words of the home arena's control block that JavaScript uses (the arena that is active, the last program that failed, how many members run one); kernels/team.ts has the rest. */
 export const CONTROL = { address: 384, active: 0, failed: 1, running: 2 } as const;
@@ -20,12 +22,15 @@ export interface MemberData {
   memories: WebAssembly.Memory[];
   /** Its number, from 1. */
   member: number;
+  native?: NativeCode;
 }
 
 export class Team implements Disposable {
   readonly arenas: readonly Arena[];
   readonly simd: Simd;
   readonly threads: number;
+  /** The machine code that the members call, or why WebAssembly computes everything. */
+  readonly native: NativeCode | Refusal;
   private readonly kernels: Kernels[];
   private readonly control: Int32Array;
   private readonly workers: Worker[] = [];
@@ -34,22 +39,28 @@ export class Team implements Disposable {
   private lost = false;
 
   /** Allocates one arena for each entry of `sizes` (bytes) and starts the other members. */
-  constructor(sizes: readonly number[], options: { threads: number; simd?: Simd }) {
+  constructor(sizes: readonly number[], options: { threads: number; simd?: Simd; native?: NativeChoice }) {
     this.threads = options.threads;
     this.simd = chooseSimd(options.simd);
     const module = compileKernels(this.simd);
     this.arenas = sizes.map((bytes, index) => new Arena(index, bytes, this.threads));
     const memories = this.arenas.map((arena) => arena.memory);
-    this.kernels = memories.map((memory) => instantiate(module, memory));
+    this.native = acquireNative(options.native);
+    const native = 'refused' in this.native ? undefined : this.native;
+    this.kernels = memories.map((memory) => instantiate(module, memory, native && bindNative(native, memory)));
     this.control = new Int32Array(memories[0].buffer, CONTROL.address, 3);
     for (let member = 1; member < this.threads; member++) {
-      const data: MemberData = { module, memories, member };
+      const data: MemberData = { module, memories, member, native };
       const worker = startWorker('tensor/member.js', data);
       worker.on('error', () => {
         this.lost = true;
       });
       this.workers.push(worker);
     }
+  }
+
+  get isNative(): boolean {
+    return !('refused' in this.native);
   }
 
   /** Resolves when every member is there; programs run before that too, with those who are. */
@@ -95,5 +106,7 @@ export class Team implements Disposable {
     Atomics.store(this.control, CONTROL.active, DISMISSED);
     this.kernels[0].startJob();
     for (const worker of this.workers) worker.unref();
+    // No program runs, so no member is inside a kernel; those that wake up now only leave.
+    if (!('refused' in this.native)) releaseNative(this.native);
   }
 }

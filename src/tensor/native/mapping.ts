@@ -28,6 +28,8 @@ export type NativeFunction = (memory: number, args: number) => void;
 export interface Foreign {
   /** Copies `code` to a page of its own and makes it executable. */
   mapCode(code: Uint8Array): Mapping | Refusal;
+  /** Unmaps what this or another thread has mapped. Nothing may run in it then, or call it later. */
+  unmap(address: number, size: number): void;
   /** What calls the machine code at `address` in a mapping of this process. */
   functionAt(address: number): NativeFunction;
   /** Where shared memory lies in the process's address space. It never moves: a shared memory grows in place. */
@@ -117,6 +119,10 @@ class LinuxForeign implements Foreign {
       mapped = false;
     };
     return { address, size, [Symbol.dispose]: unmap };
+  }
+
+  unmap(address: number, size: number): void {
+    this.#munmap(address, size);
   }
 
   functionAt(address: number): NativeFunction {

@@ -51,7 +51,7 @@ export function heldBytes(type: HeldType, rows: number, cols: number): number {
 }
 
 /** What the kernel of a weight type reads: 0 = float32 activations, 8 or 16 = quantised ones of that many bits. */
-export function activationBits(type: HeldType, simd: Simd): 0 | 8 | 16 {
+export function activationBits(type: HeldType, simd: Simd, native = false): 0 | 8 | 16 {
   if (isFloat(type)) return 0;
-  return simd === 'relaxed' && type !== 'q8_0' ? 8 : 16;
+  return native || (simd === 'relaxed' && type !== 'q8_0') ? 8 : 16;
 }

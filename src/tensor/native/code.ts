@@ -1,0 +1,31 @@
+/** All native kernels as one piece of machine code: what is mapped is this and nothing else. */
+import { Assembler } from './assembler.js';
+import { ISAS, type Isa, type IsaName } from './isa.js';
+import { Native } from './kernels.js';
+import { emitPanels } from './quantized.js';
+
+/** Kernels by number. */
+const KERNELS: Readonly<Partial<Record<Native, (a: Assembler, isa: Isa) => void>>> = {
+  [Native.q8_0]: (a, isa) => emitPanels(a, isa, 'q8_0'),
+  [Native.q4_0]: (a, isa) => emitPanels(a, isa, 'q4_0'),
+  [Native.q4_k]: (a, isa) => emitPanels(a, isa, 'q4_k'),
+  [Native.q6_k]: (a, isa) => emitPanels(a, isa, 'q6_k'),
+};
+
+export interface MachineCode {
+  bytes: Uint8Array<ArrayBuffer>;
+  /** Where each kernel begins. */
+  entries: number[];
+}
+
+/** The same bytes for the same instruction set, always: nothing else decides what is generated. */
+export function generate(isa: IsaName): MachineCode {
+  const a = new Assembler();
+  const entries = Object.values(KERNELS).map((emit) => {
+    a.align(64);
+    const entry = a.offset;
+    emit(a, ISAS[isa]);
+    return entry;
+  });
+  return { bytes: a.finish(), entries };
+}

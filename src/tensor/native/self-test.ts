@@ -1,0 +1,74 @@
+/** Runs every native kernel once beside its WebAssembly twin, before anything relies on it. */
+import { chooseSimd, compileKernels, instantiate, type NativeCalls } from '../kernels.js';
+import { OP_BYTES, SCRATCH_BYTES } from '../opcodes.js';
+import { activationBits, type HeldType, heldBytes } from '../ops/layout.js';
+import { matmul } from '../ops/matmul.js';
+import { quantize, quantizedBytes } from '../ops/quantize.js';
+import { Program } from '../program.js';
+
+const TYPES = ['q8_0', 'q4_0', 'q4_k', 'q6_k'] as const satisfies HeldType[];
+/** Two whole panels and a part; one tile of the largest size and one of a single token. */
+const [ROWS, COLS, TOKENS] = [37, 256, 13];
+const PAGE = 65_536;
+const SCRATCH = PAGE;
+const PROGRAM = SCRATCH + SCRATCH_BYTES;
+const DATA = PROGRAM + 16 * OP_BYTES;
+const BYTES = DATA + (1 << 20);
+
+/** What differs, or undefined if nothing does. `bind` makes the native kernels callable over a memory. */
+export function selfTest(bind: (memory: WebAssembly.Memory) => NativeCalls): string | undefined {
+  for (const type of TYPES) {
+    const expected = product(type);
+    const actual = product(type, bind);
+    const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    const worst = actual.reduce((most, value, i) => Math.max(most, Math.abs(value - expected[i])), 0);
+    // NaN must fail too.
+    if (!(largest > 0 && worst <= 1e-5 * largest)) return `${type} is off by ${worst} of ${largest}`;
+  }
+}
+
+/** A product of pseudo-random weights in held form with pseudo-random activations. */
+function product(type: HeldType, bind?: (memory: WebAssembly.Memory) => NativeCalls): Float32Array {
+  const simd = chooseSimd();
+  const pages = Math.ceil(BYTES / PAGE);
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  const kernels = instantiate(compileKernels(simd), memory, bind?.(memory));
+  const program = new Program(memory, PROGRAM, 16);
+  let top = DATA;
+  const alloc = (bytes: number) => {
+    const pointer = top;
+    top = Math.ceil((top + bytes) / 64) * 64;
+    return pointer;
+  };
+  const weights = alloc(heldBytes(type, ROWS, COLS));
+  const bytes = new Uint8Array(memory.buffer, weights, heldBytes(type, ROWS, COLS));
+  let state = 1;
+  const random = () => {
+    state = (Math.imul(state, 1664525) + 1013904223) | 0;
+    return state;
+  };
+  for (let i = 0; i < bytes.length; i++) bytes[i] = random() >>> 24;
+  setScales(type, memory, weights, bytes.length);
+  const x = alloc(4 * TOKENS * COLS);
+  new Float32Array(memory.buffer, x, TOKENS * COLS).forEach((_, i, values) => {
+    values[i] = random() / 2 ** 31;
+  });
+  const bits = activationBits(type, simd, bind !== undefined) as 8 | 16;
+  const out = alloc(quantizedBytes(TOKENS, COLS, bits));
+  const y = alloc(4 * TOKENS * ROWS);
+  quantize(program, { x, out, tokens: TOKENS, cols: COLS, bits });
+  matmul(program, { type, weights, x: out, y, tokens: TOKENS, rows: ROWS, cols: COLS });
+  const ints = new Int32Array(memory.buffer);
+  for (let i = 0; i < program.count; i++) {
+    const op = PROGRAM + i * OP_BYTES;
+    for (let piece = 0; piece < ints[op / 4 + 1]; piece++) kernels.execute(op, piece, SCRATCH);
+  }
+  return new Float32Array(memory.buffer, y, TOKENS * ROWS);
+}
+
+/** Random bits make wild f16 numbers: the high bytes of the scales are set to those of about 0.001. */
+function setScales(type: (typeof TYPES)[number] | HeldType, memory: WebAssembly.Memory, at: number, bytes: number) {
+  const [block, halves] = { q8_0: [544, 16], q4_0: [288, 16], q4_k: [2368, 32], q6_k: [3360, 16] }[type as 'q8_0'];
+  const view = new Uint8Array(memory.buffer, at, bytes);
+  for (let from = 0; from < bytes; from += block) for (let i = 0; i < halves; i++) view[from + 2 * i + 1] = 0x14;
+}
