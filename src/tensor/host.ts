@@ -14,14 +14,44 @@ export function enableRelaxedSimd(): void {
   setFlagsFromString('--experimental-wasm-relaxed-simd');
 }
 
-const PROCESS_MEMORY = 'kaiwen.process';
-const PROCESS_BYTES = 1024;
+/** Words of the process's memory: how many threads are loading an addon. Behind it lies what native/native.ts keeps. */
+const LOADING = 0;
+export const NATIVE_SLOTS = 64;
 
-/** A kilobyte, zero at first, that all threads of this process share: the first to ask makes it, workers inherit it. */
+/**
+ * Runs `load`, which loads an addon, such that the process does not end in its midst: an addon whose thread is stopped
+ * while it initialises aborts the whole process.
+ */
+export function loadingAddon<T>(load: () => T): T {
+  const words = new Int32Array(processMemory());
+  Atomics.add(words, LOADING, 1);
+  try {
+    return load();
+  } finally {
+    Atomics.sub(words, LOADING, 1);
+    Atomics.notify(words, LOADING);
+  }
+}
+
+function awaitAddons(): void {
+  const words = new Int32Array(processMemory());
+  const until = performance.now() + 2000;
+  while (performance.now() < until) {
+    const loading = Atomics.load(words, LOADING);
+    if (loading === 0) return;
+    Atomics.wait(words, LOADING, loading, 20);
+  }
+}
+
+const PROCESS_MEMORY = 'kaiwen.process';
+const PROCESS_BYTES = 2048;
+
+/** Memory, zero at first, that all threads of this process share: the first to ask makes it, workers inherit it. */
 export function processMemory(): SharedArrayBuffer {
   const known = getEnvironmentData(PROCESS_MEMORY) as SharedArrayBuffer | undefined;
   if (known) return known;
   const memory = new SharedArrayBuffer(PROCESS_BYTES);
+  process.on('exit', awaitAddons);
   setEnvironmentData(PROCESS_MEMORY, memory as unknown as Parameters<typeof setEnvironmentData>[1]);
   return memory;
 }

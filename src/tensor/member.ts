@@ -7,7 +7,10 @@ import { CONTROL, DISMISSED, type MemberData } from './team.js';
 
 const { module, memories, member, native } = workerData as MemberData;
 const kernels = memories.map((memory) => instantiate(module, memory, native && bindNative(native, memory)));
-const control = new Int32Array(memories[0].buffer, CONTROL.address, 3);
+const control = new Int32Array(memories[0].buffer, CONTROL.address, CONTROL.words);
+
+Atomics.add(control, CONTROL.joined, 1);
+Atomics.notify(control, CONTROL.joined);
 
 let job = 0;
 for (;;) {

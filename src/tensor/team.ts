@@ -12,8 +12,11 @@ import { chooseSimd, compileKernels, instantiate, type Kernels, type Simd } from
 import type { Refusal } from './native/mapping.js';
 import { acquireNative, bindNative, type NativeChoice, type NativeCode, releaseNative } from './native/native.js';
 
-/** Words of the home arena's control block that JavaScript uses (the arena that is active, the last program that failed, how many members run one); kernels/team.ts has the rest. */
-export const CONTROL = { address: 384, active: 0, failed: 1, running: 2 } as const;
+/**
+ * Words of the home arena's control block that JavaScript uses: the arena that is active, the last program that failed,
+ * how many members run one, how many have joined. kernels/team.ts has the rest.
+ */
+export const CONTROL = { address: 384, words: 4, active: 0, failed: 1, running: 2, joined: 3 } as const;
 /** Value of `active` that sends the members home. */
 export const DISMISSED = -1;
 
@@ -48,7 +51,7 @@ export class Team implements Disposable {
     this.native = acquireNative(options.native);
     const native = 'refused' in this.native ? undefined : this.native;
     this.kernels = memories.map((memory) => instantiate(module, memory, native && bindNative(native, memory)));
-    this.control = new Int32Array(memories[0].buffer, CONTROL.address, 3);
+    this.control = new Int32Array(memories[0].buffer, CONTROL.address, CONTROL.words);
     for (let member = 1; member < this.threads; member++) {
       const data: MemberData = { module, memories, member, native };
       const worker = startWorker('tensor/member.js', data);
@@ -101,10 +104,21 @@ export class Team implements Disposable {
     }
   }
 
+  /** A member that is still loading must not be stopped (host.ts, loadingAddon), as it would be if this thread ended. */
+  private awaitJoined(): void {
+    const until = performance.now() + 2000;
+    while (!this.lost && performance.now() < until) {
+      const joined = Atomics.load(this.control, CONTROL.joined);
+      if (joined === this.workers.length) return;
+      Atomics.wait(this.control, CONTROL.joined, joined, 20);
+    }
+  }
+
   /** Sends the members home; the arenas may no longer be used. */
   [Symbol.dispose](): void {
     Atomics.store(this.control, CONTROL.active, DISMISSED);
     this.kernels[0].startJob();
+    this.awaitJoined();
     for (const worker of this.workers) worker.unref();
     // No program runs, so no member is inside a kernel; those that wake up now only leave.
     if (!('refused' in this.native)) releaseNative(this.native);

@@ -4,7 +4,7 @@
  * had there is a reason, and WebAssembly computes.
  */
 import { KaiwenError } from '../../errors.js';
-import { processMemory } from '../host.js';
+import { loadingAddon, NATIVE_SLOTS, processMemory } from '../host.js';
 import type { NativeCalls } from '../kernels.js';
 import { generate } from './code.js';
 import { detectFeatures, instructionSets } from './cpu.js';
@@ -31,7 +31,7 @@ export type NativeChoice = IsaName | 'best' | 'off';
 export function acquireNative(wanted?: NativeChoice): NativeCode | Refusal {
   const choice = wanted ?? choiceFromEnvironment();
   if (choice === 'off') return { refused: 'native code is switched off' };
-  const foreign = openForeign();
+  const foreign = open();
   if ('refused' in foreign) return foreign;
   const features = detectFeatures(foreign);
   if ('refused' in features) return features;
@@ -52,16 +52,24 @@ export function releaseNative(code: NativeCode): void {
   sharedSlot(code.isa).locked((slot) => {
     slot.users--;
     if (slot.users > 0) return;
-    const foreign = openForeign();
+    const foreign = open();
     if (!('refused' in foreign)) foreign.unmap(code.address, code.size);
   });
 }
 
 /** The kernels as functions of the calling thread, over one memory. Throws if this thread cannot call them. */
 export function bindNative(code: NativeCode, memory: WebAssembly.Memory): NativeCalls {
-  const foreign = openForeign();
+  const foreign = open();
   if ('refused' in foreign) throw new KaiwenError('internal', `A thread cannot call native code: ${foreign.refused}.`);
   return bind(foreign, code, memory);
+}
+
+let opened: Foreign | Refusal | undefined;
+
+/** This thread's way to machine code. */
+function open(): Foreign | Refusal {
+  opened ??= loadingAddon(() => openForeign());
+  return opened;
 }
 
 function bind(foreign: Foreign, code: NativeCode, memory: WebAssembly.Memory): NativeCalls {
@@ -103,7 +111,7 @@ class Slot {
     memory: SharedArrayBuffer,
     private readonly isa: IsaName,
   ) {
-    const at = ISA_NAMES.indexOf(isa) * SLOT_BYTES;
+    const at = NATIVE_SLOTS + ISA_NAMES.indexOf(isa) * SLOT_BYTES;
     this.ints = new Int32Array(memory, at, SLOT_BYTES / 4);
     this.address = new Float64Array(memory, at + 16, 1);
   }
