@@ -2,11 +2,13 @@
 import { chooseSimd, compileKernels, instantiate, type NativeCalls } from '../kernels.js';
 import { OP_BYTES, SCRATCH_BYTES } from '../opcodes.js';
 import { activationBits, type HeldType, heldBytes } from '../ops/layout.js';
+import { Q4_0_BLOCK, Q4_K_BLOCK, Q6_K_BLOCK, Q8_0_BLOCK } from '../ops/layout-constants.js';
 import { matmul } from '../ops/matmul.js';
 import { quantize, quantizedBytes } from '../ops/quantize.js';
 import { Program } from '../program.js';
 
 const TYPES = ['q8_0', 'q4_0', 'q4_k', 'q6_k'] as const satisfies HeldType[];
+type Type = (typeof TYPES)[number];
 /** Two whole panels and a part; one tile of the largest size and one of a single token. */
 const [ROWS, COLS, TOKENS] = [37, 256, 13];
 const PAGE = 65_536;
@@ -28,7 +30,7 @@ export function selfTest(bind: (memory: WebAssembly.Memory) => NativeCalls): str
 }
 
 /** A product of pseudo-random weights in held form with pseudo-random activations. */
-function product(type: HeldType, bind?: (memory: WebAssembly.Memory) => NativeCalls): Float32Array {
+function product(type: Type, bind?: (memory: WebAssembly.Memory) => NativeCalls): Float32Array {
   const simd = chooseSimd();
   const pages = Math.ceil(BYTES / PAGE);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
@@ -48,7 +50,7 @@ function product(type: HeldType, bind?: (memory: WebAssembly.Memory) => NativeCa
     return state;
   };
   for (let i = 0; i < bytes.length; i++) bytes[i] = random() >>> 24;
-  setScales(type, memory, weights, bytes.length);
+  tame(type, bytes);
   const x = alloc(4 * TOKENS * COLS);
   new Float32Array(memory.buffer, x, TOKENS * COLS).forEach((_, i, values) => {
     values[i] = random() / 2 ** 31;
@@ -66,9 +68,20 @@ function product(type: HeldType, bind?: (memory: WebAssembly.Memory) => NativeCa
   return new Float32Array(memory.buffer, y, TOKENS * ROWS);
 }
 
-/** Random bits make wild f16 numbers: the high bytes of the scales are set to those of about 0.001. */
-function setScales(type: (typeof TYPES)[number] | HeldType, memory: WebAssembly.Memory, at: number, bytes: number) {
-  const [block, halves] = { q8_0: [544, 16], q4_0: [288, 16], q4_k: [2368, 32], q6_k: [3360, 16] }[type as 'q8_0'];
-  const view = new Uint8Array(memory.buffer, at, bytes);
-  for (let from = 0; from < bytes; from += block) for (let i = 0; i < halves; i++) view[from + 2 * i + 1] = 0x14;
+/** Where a block's f16 scales lie, and how long it is. */
+const BLOCKS = {
+  q8_0: { bytes: Q8_0_BLOCK, halves: 16 },
+  q4_0: { bytes: Q4_0_BLOCK, halves: 16 },
+  q4_k: { bytes: Q4_K_BLOCK, halves: 32 },
+  q6_k: { bytes: Q6_K_BLOCK, halves: 16 },
+} as const;
+
+/** Makes possible weights of random bits: f16 scales of about 0.001, and 6-bit scales and minima in q4_k. */
+function tame(type: Type, panels: Uint8Array): void {
+  const { bytes, halves } = BLOCKS[type];
+  for (let block = 0; block < panels.length; block += bytes) {
+    for (let i = 0; i < halves; i++) panels[block + 2 * i + 1] = 0x14;
+    if (type !== 'q4_k') continue;
+    for (let sub = block + 64; sub < block + bytes; sub += 288) for (let i = 0; i < 32; i++) panels[sub + i] &= 63;
+  }
 }
