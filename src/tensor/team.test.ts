@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { Op } from './opcodes.js';
-import { add } from './ops/elementwise.js';
+import { add, copy } from './ops/elementwise.js';
 import { Team } from './team.js';
 
 describe.each([1, 2, 5])('a team of %i', (threads) => {
@@ -20,14 +20,19 @@ describe.each([1, 2, 5])('a team of %i', (threads) => {
           const [x, ones] = [arena.alloc(4 * n), arena.alloc(4 * n)];
           arena.floats(x, n).fill(0);
           arena.floats(ones, n).fill(1);
-          // Each step doubles and adds one in two operations: any disorder shows in the result.
+          // Each step doubles and adds one in two operations: any disorder shows in the result. Between them a small
+          // operation, which has one piece however many the others have, takes a copy of the last element.
+          const last = arena.alloc(4);
+          arena.floats(last, 1)[0] = 0;
           for (let step = 0; step < steps % 20; step++) {
             add(arena.program, { a: x, b: x, y: x, n });
+            copy(arena.program, { src: x + 4 * (n - 1), dst: last, bytes: 4 });
             add(arena.program, { a: x, b: ones, y: x, n });
           }
           team.run(arena);
           const expected = 2 ** (steps % 20) - 1;
           expect(arena.floats(x, n).every((value) => value === expected)).toBe(true);
+          expect(arena.floats(last, 1)[0]).toBe(Math.max(0, expected - 1));
           arena.release(mark);
         },
       ),
