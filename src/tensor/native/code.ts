@@ -1,15 +1,30 @@
 /** All native kernels as one piece of machine code: what is mapped is this and nothing else. */
 import { Assembler } from './assembler.js';
+import { floatRows } from './float.js';
 import { ISAS, type Isa, type IsaName } from './isa.js';
 import { Native } from './kernels.js';
+import { packRows } from './pack.js';
+import { product, productHalf } from './product.js';
 import { emitPanels } from './quantized.js';
+import { softmaxRows } from './softmax.js';
+import { widenHalf } from './widen.js';
 
 /** Kernels by number. */
-const KERNELS: Readonly<Partial<Record<Native, (a: Assembler, isa: Isa) => void>>> = {
+const KERNELS: Readonly<Record<Native, (a: Assembler, isa: Isa) => void>> = {
   [Native.q8_0]: (a, isa) => emitPanels(a, isa, 'q8_0'),
   [Native.q4_0]: (a, isa) => emitPanels(a, isa, 'q4_0'),
   [Native.q4_k]: (a, isa) => emitPanels(a, isa, 'q4_k'),
   [Native.q6_k]: (a, isa) => emitPanels(a, isa, 'q6_k'),
+  [Native.product]: product,
+  [Native.f32]: floatRows('f32'),
+  [Native.f16]: floatRows('f16'),
+  [Native.bf16]: floatRows('bf16'),
+  [Native.packF32]: packRows('f32'),
+  [Native.packF16]: packRows('f16'),
+  [Native.packBF16]: packRows('bf16'),
+  [Native.productHalf]: productHalf,
+  [Native.widenHalf]: widenHalf,
+  [Native.softmaxRows]: softmaxRows,
 };
 
 export interface MachineCode {

@@ -11,6 +11,15 @@ export const enum Native {
   q4_k = 2,
   q6_k = 3,
   product = 4,
+  f32 = 5,
+  f16 = 6,
+  bf16 = 7,
+  packF32 = 8,
+  packF16 = 9,
+  packBF16 = 10,
+  productHalf = 11,
+  widenHalf = 12,
+  softmaxRows = 13,
 }
 
 /** Quantised panels × quantised activations: y[t, 16 p + r] += Σ_c w[16 p + r, c] · x[t, c]. */
@@ -27,7 +36,7 @@ export const enum PanelArgs {
   blocks = 8,
 }
 
-/** c = a · b, or c = scales · c + a · b, with b in panels of 16 columns: f32 [k][16]. */
+/** c = a · b, or c = scales · c + a · b, with b in panels of 16 columns: [k][16] of f32, or of f16 (productHalf). */
 export const enum ProductArgs {
   a = 0,
   aStride = 1,
@@ -39,6 +48,63 @@ export const enum ProductArgs {
   k = 6,
   c = 7,
   cStride = 8,
-  /** One f32 a row, or 0: c is overwritten. */
+  /** One f32 a row, or 0: c is overwritten. Not with halves. */
   scales = 9,
+}
+
+/** Rows of f32, f16 or bf16 × f32 vectors: y[t, r] += Σ_c w[r, c] · x[t, c]. */
+export const enum RowArgs {
+  weights = 0,
+  /** Bytes from a row to the next: the group of rows that follows is prefetched. */
+  rowBytes = 1,
+  rows = 2,
+  x = 3,
+  xStride = 4,
+  tokens = 5,
+  /** A multiple of 16, at least 16. */
+  columns = 6,
+  y = 7,
+  yStride = 8,
+}
+
+/** Sixteen rows a panel of f32, f16 or bf16 to f32 [column][16], panel after panel. */
+export const enum PackArgs {
+  weights = 0,
+  rowBytes = 1,
+  /** At least 1. */
+  panels = 2,
+  /** A multiple of 16, at least 16. */
+  columns = 3,
+  to = 4,
+}
+
+/** f16 values to f32 ones. */
+export const enum WidenArgs {
+  from = 0,
+  to = 1,
+  /** A multiple of 16, at least 16. */
+  count = 2,
+}
+
+/**
+ * Scores to weights, for rows that see a growing number of columns. Each row: s = scale · score;
+ * m = max(top, visible s); weight = e^(s − m), 0 where nothing is visible; correction = e^(top − m); total =
+ * total · correction + Σ weights; top = m. A row that sees nothing gets weights 0 and correction 1.
+ */
+export const enum SoftmaxArgs {
+  /** f32 [rows][columns], `stride` bytes apart; become the weights. */
+  scores = 0,
+  stride = 1,
+  rows = 2,
+  /** A multiple of 16. */
+  columns = 3,
+  /** Signed: row r sees the first visible + ⌊r / group⌋ columns. */
+  visible = 4,
+  group = 5,
+  /** f32 [rows] each. */
+  top = 6,
+  total = 7,
+  correction = 8,
+  /** f32, above 0. */
+  scale = 9,
 }
