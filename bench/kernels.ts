@@ -3,10 +3,14 @@
  * (the best of several runs).
  *
  *   npx tsx bench/kernels.ts relaxed 'decode 1024x3072' q4_0     what every argument occurs in; all without
+ *
+ * Backends are the two WebAssembly builds and the instruction sets of native kernels that this machine runs.
  */
 
 import { byteLength } from '../src/tensor/dtype.js';
-import type { Simd } from '../src/tensor/kernels.js';
+import { chooseSimd, type Simd } from '../src/tensor/kernels.js';
+import { availableIsas } from '../src/tensor/native/available.js';
+import type { IsaName } from '../src/tensor/native/isa.js';
 import { embed } from '../src/tensor/ops/embed.js';
 import { activationBits, type HeldType, heldBytes, isFloat } from '../src/tensor/ops/layout.js';
 import { matmul } from '../src/tensor/ops/matmul.js';
@@ -16,6 +20,17 @@ import { KernelBench } from '../test/kernel-bench.js';
 
 const filters = process.argv.slice(2);
 const TYPES: readonly HeldType[] = ['q8_0', 'q4_0', 'q4_k', 'q6_k', 'f16', 'bf16', 'f32'];
+
+interface Backend {
+  name: string;
+  simd: Simd;
+  isa?: IsaName;
+}
+
+const BACKENDS: readonly Backend[] = [
+  ...(['relaxed', 'plain'] as const).map((simd) => ({ name: simd, simd })),
+  ...availableIsas().map((isa) => ({ name: isa, simd: chooseSimd(), isa })),
+];
 
 /** Milliseconds of processor time, so that a neighbour on the core does not count. */
 function time(run: () => void): number {
@@ -35,11 +50,11 @@ function report(
   bytes: number,
   products: number,
   prepare: (bench: KernelBench) => () => void,
-  simd: Simd,
+  backend: Backend,
 ) {
-  const label = `${simd.padEnd(7)} ${name}`;
+  const label = `${backend.name.padEnd(11)} ${name}`;
   if (!filters.every((filter) => label.includes(filter))) return;
-  const bench = new KernelBench(simd, 256 << 20);
+  const bench = new KernelBench(backend.simd, 256 << 20, backend.isa);
   const record = prepare(bench);
   const ms = time(() => {
     record();
@@ -47,7 +62,7 @@ function report(
   });
   const gmac = products ? (products / ms / 1e6).toFixed(1) : '';
   console.log(
-    `${label.padEnd(40)} ${ms.toFixed(3).padStart(9)} ${(bytes / ms / 1e6).toFixed(1).padStart(7)} ${gmac.padStart(7)}`,
+    `${label.padEnd(44)} ${ms.toFixed(3).padStart(9)} ${(bytes / ms / 1e6).toFixed(1).padStart(7)} ${gmac.padStart(7)}`,
   );
 }
 
@@ -73,7 +88,7 @@ const SCALES: Record<HeldType, readonly [number, ...number[]]> = {
   q6_k: [210, 209],
 };
 
-function product(simd: Simd, type: HeldType, tokens: number, rows: number, cols: number) {
+function product(backend: Backend, type: HeldType, tokens: number, rows: number, cols: number) {
   const name = `${tokens === 1 ? 'decode' : `prefill ${tokens}`} ${cols}x${rows} ${type}`;
   const bytes = heldBytes(type, rows, cols);
   report(
@@ -91,7 +106,7 @@ function product(simd: Simd, type: HeldType, tokens: number, rows: number, cols:
       }
       const values = new Float32Array(tokens * cols).map((_, i) => Math.sin(i));
       let x = bench.put(values);
-      const bits = activationBits(type, simd);
+      const bits = activationBits(type, backend.simd, backend.isa !== undefined);
       if (bits) {
         const out = bench.alloc(quantizedBytes(tokens, cols, bits));
         quantize(bench.program, { x, out, tokens, cols, bits });
@@ -101,17 +116,17 @@ function product(simd: Simd, type: HeldType, tokens: number, rows: number, cols:
       const y = bench.alloc(4 * tokens * rows);
       return () => matmul(bench.program, { type, weights, x, y, tokens, rows, cols });
     },
-    simd,
+    backend,
   );
 }
 
-console.log(`${''.padEnd(40)} ${'ms'.padStart(9)} ${'GB/s'.padStart(7)} ${'GMAC/s'.padStart(7)}`);
-for (const simd of ['relaxed', 'plain'] as const) {
-  for (const type of TYPES) product(simd, type, 1, 12_288, 4096);
-  for (const type of TYPES) product(simd, type, 1, 3072, 1024);
-  for (const tokens of [2, 3, 4, 8, 64, 512]) for (const type of TYPES) product(simd, type, tokens, 3072, 1024);
-  for (const type of TYPES) product(simd, type, 512, 1024, 3072);
-  product(simd, 'f32', 1024, 1024, 1024);
+console.log(`${''.padEnd(44)} ${'ms'.padStart(9)} ${'GB/s'.padStart(7)} ${'GMAC/s'.padStart(7)}`);
+for (const backend of BACKENDS) {
+  for (const type of TYPES) product(backend, type, 1, 12_288, 4096);
+  for (const type of TYPES) product(backend, type, 1, 3072, 1024);
+  for (const tokens of [2, 3, 4, 8, 16, 64, 512]) for (const type of TYPES) product(backend, type, tokens, 3072, 1024);
+  for (const type of TYPES) product(backend, type, 512, 1024, 3072);
+  product(backend, 'f32', 1024, 1024, 1024);
   for (const bits of [8, 16] as const) {
     report(
       `quantize ${bits}`,
@@ -122,7 +137,7 @@ for (const simd of ['relaxed', 'plain'] as const) {
         const out = bench.alloc(quantizedBytes(512, 1024, bits));
         return () => quantize(bench.program, { x, out, tokens: 512, cols: 1024, bits });
       },
-      simd,
+      backend,
     );
   }
   for (const type of TYPES) {
@@ -136,7 +151,7 @@ for (const simd of ['relaxed', 'plain'] as const) {
         const dst = bench.alloc(heldBytes(type, 3072, 1024));
         return () => repack(bench.program, { type, src, dst, rows: 3072, cols: 1024 });
       },
-      simd,
+      backend,
     );
   }
   for (const type of TYPES) {
@@ -150,7 +165,7 @@ for (const simd of ['relaxed', 'plain'] as const) {
         const out = bench.alloc(512 * 4096);
         return () => embed(bench.program, { type, table, ids, out, tokens: 512, rows: 4096, cols: 1024 });
       },
-      simd,
+      backend,
     );
   }
 }

@@ -1,52 +1,78 @@
 /**
- * A panel of 16 rows of f32, f16 or bf16 × f32 activations; lanes are columns.
+ * Rows of f32, f16 or bf16 × f32 activations, y[t, r] += Σ_c w[r, c] · x[t, c]; lanes are columns.
  *
- * Several tokens: runs of 1024 columns are packed into scratch as f32, four rows side by side, and pass under two
- * tokens at a time: 6 loads and 8 multiply-adds for 32 products. Registers: 8 sums, 4 of weights, 2 of x: 14. A group
- * of rows (16 kB) stays in the first-level cache while a block of tokens passes, the block in the second.
+ * Columns are summed in runs of 1024, each added to y in turn. Within a run the order of additions is the same for one
+ * token as for many, so a token's results do not depend on the tokens beside it.
  *
- * One token reads the rows where they lie, four at a time: 4 multiply-adds for 5 loads, halves widened on the way.
- * It adds in the same order, run by run, so a token's result is the same, bit for bit, beside others.
+ * Several tokens: a run of 16 rows is packed into scratch as f32, four rows side by side, and passes under two tokens
+ * at a time: 6 loads and 8 multiply-adds for 32 products. Registers: 8 sums, 4 of weights, 2 of x: 14. A group of four
+ * rows (16 kB) stays in the first-level cache while a block of tokens passes, the block in the second.
+ *
+ * Up to three tokens read the rows where they lie, four at a time: 4 multiply-adds for 5 loads, halves widened on the
+ * way. That is cheaper than packing them.
  */
-import { Held } from '../src/tensor/ops/layout-constants';
+import { Held, PANEL } from '../src/tensor/ops/layout-constants';
 import { loadHalf } from './matmul-half';
 import { addRows } from './matmul-rows';
 import { loadBF16, loadF16, madd } from './simd';
 
 const COLUMNS: i32 = 1024;
 const TOKENS: i32 = 64;
+const FEW: i32 = 3;
 /** Scratch: room for odd ends, then the packed run. */
 const PACKED: usize = 64;
 
-export function floatPanel(
-  type: i32, w: usize, x: usize, y: usize, yStride: usize, tokens: i32, rows: i32, cols: i32, scratch: usize,
+/** `cols` columns of rows that are `stride` bytes apart × tokens `xStride` bytes apart. */
+export function floatRows(
+  type: i32, w: usize, stride: usize, x: usize, xStride: usize, y: usize, yStride: usize,
+  tokens: i32, rows: i32, cols: i32, scratch: usize,
 ): void {
-  const xStride = <usize>cols << 2;
-  if (tokens == 1) {
-    oneToken(type, w, x, y, rows, cols, scratch);
-    return;
+  for (; rows > 0; rows -= PANEL) {
+    floatPanel(type, w, stride, x, xStride, y, yStride, tokens, min(rows, PANEL), cols, scratch);
+    w += <usize>PANEL * stride;
+    y += PANEL << 2;
   }
+}
+
+function floatPanel(
+  type: i32, w: usize, stride: usize, x: usize, xStride: usize, y: usize, yStride: usize,
+  tokens: i32, rows: i32, cols: i32, scratch: usize,
+): void {
   const shift: usize = type == Held.f32 ? 2 : 1;
   for (let col = 0; col < cols; col += COLUMNS) {
     const run = min(COLUMNS, cols - col);
-    const group = <usize>((run + 3) & ~3) << 4;
-    for (let row = 0; row < rows; row++) {
-      const to = scratch + PACKED + <usize>(row >> 2) * group + (<usize>(row & 3) << 4);
-      pack(type, w + ((<usize>row * <usize>cols + <usize>col) << shift), to, run, scratch);
+    const wRun = w + (<usize>col << shift);
+    const xRun = x + (<usize>col << 2);
+    if (tokens > FEW) {
+      packedRun(type, wRun, stride, xRun, xStride, y, yStride, tokens, rows, run, scratch);
+      continue;
     }
-    for (let from = 0; from < tokens; from += TOKENS) {
-      const n = min(TOKENS, tokens - from);
-      const xt = x + <usize>from * xStride + (<usize>col << 2);
-      const yt = y + <usize>from * yStride;
-      for (let row = 0; row < rows; row += 4) {
-        const wr = scratch + PACKED + <usize>(row >> 2) * group;
-        const yr = yt + (<usize>row << 2);
-        let t: usize = 0;
-        for (; t + 2 <= <usize>n; t += 2) {
-          two(wr, xt + t * xStride, xStride, yr + t * yStride, yStride, rows - row, run, scratch);
-        }
-        if (t < <usize>n) one(wr, xt + t * xStride, xStride, yr + t * yStride, yStride, rows - row, run, scratch);
+    for (let t: usize = 0; t < <usize>tokens; t++) {
+      oneToken(type, wRun, stride, xRun + t * xStride, y + t * yStride, rows, run, scratch);
+    }
+  }
+}
+
+function packedRun(
+  type: i32, w: usize, stride: usize, x: usize, xStride: usize, y: usize, yStride: usize,
+  tokens: i32, rows: i32, run: i32, scratch: usize,
+): void {
+  const group = <usize>((run + 3) & ~3) << 4;
+  for (let row: usize = 0; row < <usize>rows; row++) {
+    pack(type, w + row * stride, scratch + PACKED + (row >> 2) * group + ((row & 3) << 4), run, scratch);
+  }
+  for (let from = 0; from < tokens; from += TOKENS) {
+    const n = min(TOKENS, tokens - from);
+    const xt = x + <usize>from * xStride;
+    const yt = y + <usize>from * yStride;
+    for (let row = 0; row < rows; row += 4) {
+      const wr = scratch + PACKED + <usize>(row >> 2) * group;
+      const yr = yt + (<usize>row << 2);
+      let t: usize = 0;
+      for (; t + 2 <= <usize>n; t += 2) {
+        two(wr, xt + t * xStride, xStride, yr + t * yStride, yStride, rows - row, run, scratch);
       }
+      if (t < <usize>n) one(wr, xt + t * xStride, xStride, yr + t * yStride, yStride, rows - row, run, scratch);
     }
   }
 }
@@ -153,8 +179,9 @@ function sums(a: v128, b: v128, c: v128, d: v128): v128 {
 }
 
 /** All rows × one token. */
-function oneToken(type: i32, w: usize, x: usize, y: usize, rows: i32, cols: i32, spare: usize): void {
-  const stride = <usize>cols << (type == Held.f32 ? 2 : 1);
+function oneToken(
+  type: i32, w: usize, stride: usize, x: usize, y: usize, rows: i32, cols: i32, spare: usize,
+): void {
   for (; rows > 0; rows -= 4) {
     if (type == Held.f32) f32Rows(w, stride, x, y, rows, cols, spare);
     else if (type == Held.f16) f16Rows(w, stride, x, y, rows, cols, spare);
@@ -187,30 +214,28 @@ function fourRows(
   const w1 = rows > 1 ? w0 + stride : w0;
   const w2 = rows > 2 ? w1 + stride : w1;
   const w3 = rows > 3 ? w2 + stride : w2;
+  let a0 = f32x4.splat(0), a1 = f32x4.splat(0), a2 = f32x4.splat(0), a3 = f32x4.splat(0);
+  const end = <usize>(cols & ~3) << shift;
   let i: usize = 0;
-  for (; cols > 0; cols -= COLUMNS) {
-    const run = min(COLUMNS, cols);
-    let a0 = f32x4.splat(0), a1 = f32x4.splat(0), a2 = f32x4.splat(0), a3 = f32x4.splat(0);
-    for (const end = i + (<usize>(run & ~3) << shift); i != end; i += <usize>4 << shift) {
-      const v = v128.load(x + (i << (2 - shift)));
-      a0 = madd(widen(type, w0 + i), v, a0);
-      a1 = madd(widen(type, w1 + i), v, a1);
-      a2 = madd(widen(type, w2 + i), v, a2);
-      a3 = madd(widen(type, w3 + i), v, a3);
-    }
-    let a = sums(a0, a1, a2, a3);
-    for (const end = i + (<usize>(run & 3) << shift); i != end; i += <usize>1 << shift) {
-      const v = gather(
-        spare,
-        scalar(type, w0 + i, spare),
-        scalar(type, w1 + i, spare),
-        scalar(type, w2 + i, spare),
-        scalar(type, w3 + i, spare),
-      );
-      a = madd(v, v128.load32_splat(x + (i << (2 - shift))), a);
-    }
-    addRows(y, a, rows);
+  for (; i != end; i += <usize>4 << shift) {
+    const v = v128.load(x + (i << (2 - shift)));
+    a0 = madd(widen(type, w0 + i), v, a0);
+    a1 = madd(widen(type, w1 + i), v, a1);
+    a2 = madd(widen(type, w2 + i), v, a2);
+    a3 = madd(widen(type, w3 + i), v, a3);
   }
+  let a = sums(a0, a1, a2, a3);
+  for (const all = <usize>cols << shift; i < all; i += <usize>1 << shift) {
+    const v = gather(
+      spare,
+      scalar(type, w0 + i, spare),
+      scalar(type, w1 + i, spare),
+      scalar(type, w2 + i, spare),
+      scalar(type, w3 + i, spare),
+    );
+    a = madd(v, v128.load32_splat(x + (i << (2 - shift))), a);
+  }
+  addRows(y, a, rows);
 }
 
 /** Weights are rarely so small that a subnormal intermediate (loadF16) costs more than avoiding it. */

@@ -1,15 +1,16 @@
 /**
  * y[t, r] (+)= Σ_c weights[r, c] · x[t, c] + bias[r]. A piece is a range of 16-row panels × a range of tokens, or of
- * one expert's tokens. Quantised types go to machine code where there is any (matmul-native.ts). Otherwise one to a few
- * tokens run the decoding kernels, which read each panel from start to end with one accumulator lane a row; more tokens
- * expand a panel into scratch once, where it stays in the first-level cache, and all tokens pass over it.
+ * one expert's tokens. Machine code computes where there is any (matmul-native.ts, matmul-float-native.ts). Otherwise
+ * one to a few tokens run the decoding kernels, which read each panel from start to end with one accumulator lane a row;
+ * more tokens expand a panel into scratch once, where it stays in the first-level cache, and all tokens pass over it.
  */
 import { Held, Matmul, PANEL, X8_BLOCK } from '../src/tensor/ops/layout-constants';
 import { decodeQ4K } from './matmul-decode-q4_k';
 import { decodeQ4_0 } from './matmul-decode-q4_0';
 import { decodeQ6K } from './matmul-decode-q6_k';
 import { decodeQ8_0 } from './matmul-decode-q8_0';
-import { floatPanel } from './matmul-float';
+import { floatRows } from './matmul-float';
+import { hasNativeFloat, nativeFloatRows } from './matmul-float-native';
 import { panelBytes, runColumns, xBlockBytes } from './matmul-layout';
 import { nativeKernel, nativePanels } from './matmul-native';
 import { addBias, addRows, startRows } from './matmul-rows';
@@ -51,30 +52,27 @@ export function matmul(op: usize, piece: i32, scratch: usize): void {
   const bytes = panelBytes(type, cols);
 
   const perPiece = int(op, Matmul.panelsPerPiece);
-  let panel = (piece - group * rowPieces) * perPiece;
+  const panel = (piece - group * rowPieces) * perPiece;
   const end = min(panel + perPiece, (rows + PANEL - 1) / PANEL);
-  if (native) {
-    const row = panel * PANEL;
-    const y = ptr(op, Matmul.y) + <usize>firstToken * yStride + (<usize>row << 2);
-    const bias = ptr(op, Matmul.bias) ? ptr(op, Matmul.bias) + (<usize>row << 2) : 0;
-    const count = min((end - panel) * PANEL, rows - row);
-    if (!int(op, Matmul.accumulate)) startRows(y, yStride, bias, tokens, count);
-    else if (bias) addBias(y, yStride, bias, tokens, count);
-    nativePanels(type, weights + <usize>panel * bytes, bytes, x, xStride, y, yStride, tokens, count, cols, scratch);
-    return;
-  }
-  for (; panel < end; panel++) {
-    const row = panel * PANEL;
-    const count = min(PANEL, rows - row);
-    const y = ptr(op, Matmul.y) + <usize>firstToken * yStride + (<usize>row << 2);
-    const bias = ptr(op, Matmul.bias) ? ptr(op, Matmul.bias) + (<usize>row << 2) : 0;
-    if (!int(op, Matmul.accumulate)) startRows(y, yStride, bias, tokens, count);
-    else if (bias) addBias(y, yStride, bias, tokens, count);
+  const row = panel * PANEL;
+  let left = min(end * PANEL, rows) - row;
+  let y = ptr(op, Matmul.y) + <usize>firstToken * yStride + (<usize>row << 2);
+  const bias = ptr(op, Matmul.bias) ? ptr(op, Matmul.bias) + (<usize>row << 2) : 0;
+  if (!int(op, Matmul.accumulate)) startRows(y, yStride, bias, tokens, left);
+  else if (bias) addBias(y, yStride, bias, tokens, left);
 
-    const w = weights + <usize>panel * bytes;
-    if (float) floatPanel(type, w, x, y, yStride, tokens, count, cols, scratch);
-    else if (tokens <= decodeTokens(type)) decode(type, w, x, xStride, y, yStride, tokens, count, cols, scratch);
-    else panelTiles(type, w, x, xStride, y, yStride, tokens, count, cols, scratch);
+  let w = weights + <usize>panel * bytes;
+  if (native) nativePanels(type, w, bytes, x, xStride, y, yStride, tokens, left, cols, scratch);
+  else if (float && hasNativeFloat(type)) nativeFloatRows(type, w, x, y, yStride, tokens, left, cols, scratch);
+  else if (float) floatRows(type, w, bytes / PANEL, x, xStride, y, yStride, tokens, left, cols, scratch);
+  else {
+    for (; left > 0; left -= PANEL) {
+      const count = min(PANEL, left);
+      if (tokens <= decodeTokens(type)) decode(type, w, x, xStride, y, yStride, tokens, count, cols, scratch);
+      else panelTiles(type, w, x, xStride, y, yStride, tokens, count, cols, scratch);
+      w += bytes;
+      y += PANEL << 2;
+    }
   }
 }
 
