@@ -520,6 +520,7 @@ it('adds up what it has done', async () => {
     model: 'served',
     threads: 1,
     simd: 'plain',
+    native: null,
     kv: 'f16',
     requests: { total: 3, running: 0 },
     answers: 3,

@@ -135,9 +135,8 @@ class EngineClient implements Engine {
     decode: number,
     repeat: number,
     sequences = 1,
-    reuse = false,
   ): Promise<{ prefillMs: number[]; decodeMs: number[] }> {
-    const task: Task = { kind: 'bench', prompt, decode, repeat, sequences, reuse };
+    const task: Task = { kind: 'bench', prompt, decode, repeat, sequences };
     return this.call(task) as Promise<{ prefillMs: number[]; decodeMs: number[] }>;
   }
 

@@ -13,6 +13,8 @@ import { MAX_STEP_ROWS } from './runner.js';
 
 /** What a step must gain before it is worth the trouble. */
 const LEAST_GAIN = 1.05;
+/** A token that comes true more seldom is not worth a thought. */
+const LEAST_CHANCE = 0.05;
 
 export const NO_SPECULATION: SpeculationStats = { steps: 0, drafted: 0, accepted: 0 };
 
@@ -82,7 +84,7 @@ export function draftLengths(prospects: readonly (readonly number[])[], costs: S
   const most = costs.reach(tokens);
   for (let rows = tokens + 1; rows <= most; rows++) {
     let next = -1;
-    let chance = 0;
+    let chance = LEAST_CHANCE;
     for (let i = 0; i < prospects.length; i++) {
       const prospect = prospects[i][lengths[i]] ?? 0;
       if (prospect > chance) [next, chance] = [i, prospect];

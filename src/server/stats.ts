@@ -29,8 +29,19 @@ export class Totals {
   }
 
   /** The response: the model and how it computes, then the sums. */
-  report(model: string, { threads, simd, kv }: EngineInfo, requests: { total: number; running: number }): object {
-    const uptime_s = (performance.now() - this.#started) / 1000;
-    return { model, threads, simd, kv, uptime_s, requests, answers: this.#answers, ...this.#sum };
+  report(
+    model: string,
+    { threads, simd, native, kv }: EngineInfo,
+    requests: { total: number; running: number },
+  ): object {
+    const { prefill_ms, decode_ms, ...counts } = this.#sum;
+    const times = { prefill_ms: round(prefill_ms), decode_ms: round(decode_ms) };
+    const uptime_s = round((performance.now() - this.#started) / 1000);
+    return { model, threads, simd, native, kv, uptime_s, requests, answers: this.#answers, ...counts, ...times };
   }
+}
+
+/** To thousandths. */
+function round(value: number): number {
+  return Math.round(value * 1000) / 1000;
 }
