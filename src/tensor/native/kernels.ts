@@ -34,7 +34,11 @@ export const enum PanelArgs {
   yStride = 7,
   /** Blocks of 32 columns (q8_0, q4_0) or super-blocks of 256 (q4_k, q6_k). */
   blocks = 8,
+  /** Not 0: the panels are even in number and the tokens a multiple of PAIR_TOKENS, and may pass two panels at a time. */
+  pairs = 9,
 }
+
+export const PAIR_TOKENS = 6;
 
 /** c = a · b, or c = scales · c + a · b, with b in panels of 16 columns: [k][16] of f32, or of f16 (productHalf). */
 export const enum ProductArgs {

@@ -48,12 +48,15 @@ import {
   zmm,
 } from './assembler.js';
 import { ISAS, type Isa } from './isa.js';
-import { PanelArgs } from './kernels.js';
+import { PAIR_TOKENS, PanelArgs } from './kernels.js';
 
 export type PanelType = 'q8_0' | 'q4_0' | 'q4_k' | 'q6_k';
 
 /** Where the sums and scales of an activation block begin. */
 const TAIL = 32;
+/** Bytes of a block of 32 columns within a super-block. */
+const Q4_K_SUB_BLOCK = 288;
+const Q6_K_SUB_BLOCK = 384;
 /** How far ahead of its use a single token's kernel asks for weights. */
 const PREFETCH = 2048;
 
@@ -66,36 +69,63 @@ export function emitPanels(a: Assembler, isa: Isa, type: PanelType): void {
 
 // What registers hold.
 const weights = r8;
-const panelsLeft = r9;
 const xStride = rax;
 const tokensLeft = rbx;
 const yTile = rcx;
 const yStride = rdx;
-/** Cursors of a tile: weights, a super-block's head and scales, what is left to do, and tokens 0, 3, 6 and 9. */
-const w = r12;
-const head = r13;
-const scales = r11;
 const blocksLeft = r14;
 const subBlocksLeft = r15;
+/** Cursors of a panel: its block of weights, its super-block's head and that one's scales. */
+interface PanelCursors {
+  w: Gp;
+  head: Gp;
+  scales: Gp;
+}
+const FIRST: PanelCursors = { w: r12, head: r13, scales: r11 };
+const SECOND: PanelCursors = { w: rbp, head: r10, scales: r9 };
+/** Cursors of tokens 0, 3, 6 and 9. A pair of panels leaves room for two. */
 const TOKENS: readonly Gp[] = [rsi, rdi, rbp, r10];
 
 /** The stack: what a tile reads once. */
-const LOCAL = { panelBytes: 0, blocks: 8, tokens: 16, xFirst: 24, yFirst: 32, xTile: 40, bytes: 48 } as const;
+const LOCAL = {
+  panelBytes: 0,
+  panels: 8,
+  blocks: 16,
+  tokens: 24,
+  xFirst: 32,
+  yFirst: 40,
+  xTile: 48,
+  bytes: 56,
+} as const;
 const local = (at: number): Mem => mem(rsp, at);
+
+/** The rows of one vector in a tile: a panel's 16, or half of them. */
+interface Rows {
+  panel: PanelCursors;
+  half: 0 | 1;
+  /** Bytes from the tile's first result to this one's. */
+  y: number;
+  /** Sums of each token. */
+  int: Vec[];
+  float: Vec[];
+  low: Vec;
+  high: Vec;
+}
 
 class PanelKernel {
   private readonly nibbles: boolean;
   /** Whether products of a block are summed in pairs of 16 bits: where there is no vpdpbusd and they fit. */
-  private readonly pairs: boolean;
-  /** Vectors of a panel's 16 rows. */
-  private readonly halves: readonly number[];
-  /** Tokens of the largest tile. */
-  private readonly most: number;
-  private constants!: { low: Vec; high: Vec; flip: Vec; ones: Vec };
+  private readonly pairSums: boolean;
+  /** Sizes of tiles of one panel, in tokens. */
+  private readonly sizes: readonly number[];
+  /** Tokens of a tile of two panels, or 0. */
+  private readonly pairTokens: number;
+  private readonly constants: { low: Vec; high: Vec; flip: Vec; ones: Vec };
   private free = 0;
-  private temp: Vec[] = [];
-  private int: Vec[][] = [];
-  private float: Vec[][] = [];
+  private rows: Rows[] = [];
+  private tokens = 0;
+  private x!: Vec;
+  private temp!: Vec;
 
   constructor(
     private readonly a: Assembler,
@@ -103,50 +133,111 @@ class PanelKernel {
     private readonly type: PanelType,
   ) {
     this.nibbles = type === 'q4_0' || type === 'q4_k';
-    this.pairs = this.nibbles && !isa.vnni;
-    this.halves = isa.bits === 512 ? [0] : [0, 1];
-    this.most = isa.bits === 512 ? 12 : 2;
+    this.pairSums = this.nibbles && !isa.vnni;
+    this.sizes = isa.bits === 512 ? [1, 2, 3, 4, 6, 8, 12] : [1, 2];
+    this.pairTokens = isa.bits === 512 && isa.vnni ? PAIR_TOKENS : 0;
+    const none = this.vec(0);
+    this.constants = { low: none, high: none, flip: none, ones: none };
   }
 
   emit(): void {
-    const { a, most } = this;
+    const { a } = this;
     const saved = [rbx, rbp, r12, r13, r14, r15];
+    const pairs = a.label();
+    const done = a.label();
     for (const register of saved) a.push(register);
     a.sub(rsp, LOCAL.bytes);
     this.readArguments();
     this.loadConstants();
+    if (this.pairTokens) {
+      a.test(blocksLeft, blocksLeft);
+      a.jcc('nz', pairs);
+    }
+    this.panels(1, this.sizes);
+    a.bind(done);
+    a.add(rsp, LOCAL.bytes);
+    for (const register of saved.reverse()) a.pop(register);
+    a.vzeroupper();
+    a.ret();
+    if (this.pairTokens) {
+      a.bind(pairs);
+      this.panels(2, [this.pairTokens]);
+      a.jmp(done);
+    }
+  }
 
+  /** Leaves the argument `pairs` in blocksLeft. */
+  private readArguments(): void {
+    const { a } = this;
+    const args = rsi;
+    const w = FIRST.w;
+    a.add(args, rdi);
+    const number = (index: PanelArgs, to: Gp) => a.load32(to, mem(args, 4 * index));
+    const keep = (index: PanelArgs, at: number, isPointer = false) => {
+      number(index, w);
+      if (isPointer) a.add(w, rdi);
+      a.store64(local(at), w);
+    };
+    number(PanelArgs.weights, weights);
+    a.add(weights, rdi);
+    number(PanelArgs.xStride, xStride);
+    number(PanelArgs.yStride, yStride);
+    keep(PanelArgs.panelBytes, LOCAL.panelBytes);
+    keep(PanelArgs.panels, LOCAL.panels);
+    keep(PanelArgs.blocks, LOCAL.blocks);
+    keep(PanelArgs.tokens, LOCAL.tokens);
+    keep(PanelArgs.x, LOCAL.xFirst, true);
+    keep(PanelArgs.y, LOCAL.yFirst, true);
+    number(PanelArgs.pairs, blocksLeft);
+  }
+
+  private loadConstants(): void {
+    const { a, type, isa, constants } = this;
+    const constant = (word: number): Vec => {
+      const register = this.register();
+      a.movImm(FIRST.w, word);
+      a.vmovd(xmm(register.n), FIRST.w);
+      a.vpbroadcastd(register, xmm(register.n));
+      return register;
+    };
+    if (type !== 'q8_0') constants.low = constant(0x0f0f0f0f);
+    if (type === 'q6_k') constants.high = constant(0x30303030);
+    if (type === 'q8_0' && isa.vnni) constants.flip = constant(0x80808080);
+    if (!isa.vnni) constants.ones = constant(0x00010001);
+  }
+
+  /** All panels, `count` at a time, with all tokens: the largest tile while tokens last, then what is left in smaller ones. */
+  private panels(count: number, sizes: readonly number[]): void {
+    const { a } = this;
+    const w = FIRST.w;
     const nextPanel = a.label();
     const nextTile = a.label();
-    const tiles = Array.from({ length: most + 1 }, () => a.label());
+    const tiles = sizes.map(() => a.label());
     a.bind(nextPanel);
     a.load64(tokensLeft, local(LOCAL.tokens));
     a.load64(yTile, local(LOCAL.yFirst));
     a.load64(w, local(LOCAL.xFirst));
     a.store64(local(LOCAL.xTile), w);
     a.bind(nextTile);
-    // The largest tile while tokens last, then one of what remains.
-    a.cmp(tokensLeft, most);
-    a.jcc('ae', tiles[most]);
-    for (let tokens = most - 1; tokens > 0; tokens--) {
-      a.cmp(tokensLeft, tokens);
-      a.jcc('e', tiles[tokens]);
+    for (let i = sizes.length - 1; i >= 0; i--) {
+      a.cmp(tokensLeft, sizes[i]);
+      a.jcc('ae', tiles[i]);
     }
-    a.addMem(weights, local(LOCAL.panelBytes));
+    for (let i = 0; i < count; i++) a.addMem(weights, local(LOCAL.panelBytes));
     a.load64(w, local(LOCAL.yFirst));
-    a.add(w, 64);
+    a.add(w, 64 * count);
     a.store64(local(LOCAL.yFirst), w);
-    a.dec(panelsLeft);
+    a.load64(w, local(LOCAL.panels));
+    a.sub(w, count);
+    a.store64(local(LOCAL.panels), w);
     a.jcc('nz', nextPanel);
-    a.add(rsp, LOCAL.bytes);
-    for (const register of saved.reverse()) a.pop(register);
-    a.vzeroupper();
-    a.ret();
+    const done = a.label();
+    a.jmp(done);
 
-    for (let tokens = 1; tokens <= most; tokens++) {
+    for (const [i, tokens] of sizes.entries()) {
       a.align(32);
-      a.bind(tiles[tokens]);
-      this.tile(tokens);
+      a.bind(tiles[i]);
+      this.tile(count, tokens);
       a.imulImm(w, xStride, tokens);
       a.addMem(w, local(LOCAL.xTile));
       a.store64(local(LOCAL.xTile), w);
@@ -155,64 +246,33 @@ class PanelKernel {
       a.sub(tokensLeft, tokens);
       a.jmp(nextTile);
     }
+    a.bind(done);
   }
 
-  private readArguments(): void {
-    const { a } = this;
-    const args = rsi;
-    a.add(args, rdi);
-    const number = (index: PanelArgs, to: Gp) => a.load32(to, mem(args, 4 * index));
-    const pointer = (index: PanelArgs, to: Gp) => {
-      number(index, to);
-      a.add(to, rdi);
-    };
-    pointer(PanelArgs.weights, weights);
-    number(PanelArgs.panels, panelsLeft);
-    number(PanelArgs.xStride, xStride);
-    number(PanelArgs.yStride, yStride);
-    const keep = (at: number) => a.store64(local(at), w);
-    number(PanelArgs.panelBytes, w);
-    keep(LOCAL.panelBytes);
-    number(PanelArgs.blocks, w);
-    keep(LOCAL.blocks);
-    number(PanelArgs.tokens, w);
-    keep(LOCAL.tokens);
-    pointer(PanelArgs.x, w);
-    keep(LOCAL.xFirst);
-    pointer(PanelArgs.y, w);
-    keep(LOCAL.yFirst);
-  }
-
-  private loadConstants(): void {
+  /** y[tokens of the tile, rows of its panels] += their sums over all columns. */
+  private tile(count: number, tokens: number): void {
     const { a, type, isa } = this;
-    this.free = 0;
-    const constant = (word: number): Vec => {
-      const register = this.register();
-      a.movImm(w, word);
-      a.vmovd(xmm(register.n), w);
-      a.vpbroadcastd(register, xmm(register.n));
-      return register;
-    };
-    const none = this.vec(0);
-    this.constants = { low: none, high: none, flip: none, ones: none };
-    if (type !== 'q8_0') this.constants.low = constant(0x0f0f0f0f);
-    if (type === 'q6_k') this.constants.high = constant(0x30303030);
-    if (type === 'q8_0' && isa.vnni) this.constants.flip = constant(0x80808080);
-    if (!isa.vnni) this.constants.ones = constant(0x00010001);
-  }
-
-  /** y[tokens of the tile, rows of the panel] += their sums over all columns. */
-  private tile(tokens: number): void {
-    const { a, type } = this;
     const constants = this.free;
-    const rows = () => this.halves.map(() => Array.from({ length: tokens }, () => this.register()));
-    this.int = rows();
-    this.float = rows();
-    this.temp = Array.from({ length: Math.min(4, this.isa.registers - this.free) }, () => this.register());
+    this.tokens = tokens;
+    this.rows = [];
+    const cursors = count === 2 ? [FIRST, SECOND] : [FIRST];
+    for (const [p, panel] of cursors.entries()) {
+      for (const half of isa.bits === 512 ? ([0] as const) : ([0, 1] as const)) {
+        const registers = () => Array.from({ length: tokens }, () => this.register());
+        const sums = { int: registers(), float: registers() };
+        this.rows.push({ panel, half, y: 64 * p + 32 * half, ...sums, low: this.register(), high: this.register() });
+      }
+    }
+    this.x = this.register();
+    this.temp = this.register();
     this.free = constants;
 
-    for (const row of this.float) for (const sum of row) a.vpxor(sum, sum, sum);
-    a.mov(w, weights);
+    for (const { float } of this.rows) for (const sum of float) a.vpxor(sum, sum, sum);
+    a.mov(FIRST.w, weights);
+    if (count === 2) {
+      a.mov(SECOND.w, weights);
+      a.addMem(SECOND.w, local(LOCAL.panelBytes));
+    }
     a.load64(blocksLeft, local(LOCAL.blocks));
     for (let t = 0; t < tokens; t += 3) {
       if (t === 0) a.load64(TOKENS[0], local(LOCAL.xTile));
@@ -221,122 +281,120 @@ class PanelKernel {
     }
     const next = a.label();
     a.bind(next);
-    if (type === 'q8_0') this.blockQ8(tokens);
-    else if (type === 'q4_0') this.blockQ4(tokens);
-    else if (type === 'q4_k') this.superBlockQ4K(tokens);
-    else this.superBlockQ6K(tokens);
+    if (type === 'q8_0') this.blockQ8();
+    else if (type === 'q4_0') this.blockQ4();
+    else if (type === 'q4_k') this.superBlockQ4K();
+    else this.superBlockQ6K();
     a.dec(blocksLeft);
     a.jcc('nz', next);
 
-    a.mov(w, yTile);
+    const to = FIRST.w;
+    a.mov(to, yTile);
     for (let t = 0; t < tokens; t++) {
-      for (const h of this.halves) {
-        const sum = this.float[h][t];
-        const y = mem(w, (h * this.isa.bits) / 8);
-        a.vaddps(sum, sum, y);
-        a.vmovups(y, sum);
+      for (const { float, y } of this.rows) {
+        a.vaddps(float[t], float[t], mem(to, y));
+        a.vmovups(mem(to, y), float[t]);
       }
-      if (t < tokens - 1) a.add(w, yStride);
+      if (t < tokens - 1) a.add(to, yStride);
     }
   }
 
-  private blockQ8(tokens: number): void {
-    this.prefetch(tokens, Q8_0_BLOCK);
-    this.start(tokens, X_SUM_128, 0);
-    for (const h of this.halves) {
-      for (let j = 0; j < 8; j++) {
-        const at = mem(w, 32 + 64 * j + 32 * h);
-        if (this.isa.vnni) this.a.vpxor(this.temp[0], this.constants.flip, at);
-        else this.a.vmovups(this.temp[0], at);
-        this.dot(h, this.temp[0], 4 * j, tokens);
+  private blockQ8(): void {
+    const { a, isa, constants } = this;
+    this.prefetch(Q8_0_BLOCK);
+    this.start(X_SUM_128, 0);
+    for (let j = 0; j < 8; j++) {
+      for (const { panel, half, low } of this.rows) {
+        const at = mem(panel.w, 32 + 64 * j + 32 * half);
+        if (isa.vnni) a.vpxor(low, constants.flip, at);
+        else a.vmovups(low, at);
       }
+      this.dot('low', 4 * j);
     }
-    for (const h of this.halves) {
-      this.a.vcvtph2ps(this.temp[0], mem(w, 16 * h));
-      this.scale(h, tokens);
-    }
-    this.a.add(w, Q8_0_BLOCK);
-    this.advance(tokens);
+    for (const { panel, half, low } of this.rows) a.vcvtph2ps(low, mem(panel.w, 16 * half));
+    this.scale();
+    this.advance(Q8_0_BLOCK);
   }
 
-  private blockQ4(tokens: number): void {
-    this.prefetch(tokens, Q4_0_BLOCK);
-    this.start(tokens, X_SUM_128, 4);
-    this.nibbleDots(32, tokens);
-    this.finishPairs(tokens, X_SUM_128, 4);
-    for (const h of this.halves) {
-      this.a.vcvtph2ps(this.temp[0], mem(w, 16 * h));
-      this.scale(h, tokens);
-    }
-    this.a.add(w, Q4_0_BLOCK);
-    this.advance(tokens);
+  private blockQ4(): void {
+    const { a } = this;
+    this.prefetch(Q4_0_BLOCK);
+    this.start(X_SUM_128, 4);
+    this.nibbleDots();
+    this.finishPairSums(X_SUM_128, 4);
+    for (const { panel, half, low } of this.rows) a.vcvtph2ps(low, mem(panel.w, 16 * half));
+    this.scale();
+    this.advance(Q4_0_BLOCK);
   }
 
-  private superBlockQ4K(tokens: number): void {
-    const { a, temp } = this;
-    a.mov(head, w);
-    a.add(w, 64);
+  private superBlockQ4K(): void {
+    const { a } = this;
+    this.eachPanel(({ w, head }) => {
+      a.mov(head, w);
+      a.add(w, 64);
+    });
     this.eightTimes(() => {
-      this.prefetch(tokens, 288);
-      this.start(tokens);
-      this.nibbleDots(32, tokens);
-      this.finishPairs(tokens);
-      for (const h of this.halves) {
-        // The minima, then the scales: the order of the WebAssembly kernels.
-        const [factor, other] = temp;
-        a.vpmovzxbd(factor, mem(w, 16 + 8 * h));
-        a.vcvtdq2ps(factor, factor);
-        a.vcvtph2ps(other, mem(head, 32 + 16 * h));
-        a.vmulps(factor, factor, other);
-        for (let t = 0; t < tokens; t++) this.addProduct(this.float[h][t], factor, this.x(t, TAIL + X_OFFSET));
-        a.vpmovzxbd(factor, mem(w, 8 * h));
-        a.vcvtdq2ps(factor, factor);
-        a.vcvtph2ps(other, mem(head, 16 * h));
-        a.vmulps(factor, factor, other);
-        this.scale(h, tokens);
+      this.prefetch(Q4_K_SUB_BLOCK);
+      this.start();
+      this.nibbleDots();
+      this.finishPairSums();
+      const factors = (byte: number, half: number) => {
+        for (const rows of this.rows) {
+          const { w, head } = rows.panel;
+          a.vpmovzxbd(rows.low, mem(w, byte + 8 * rows.half));
+          a.vcvtdq2ps(rows.low, rows.low);
+          a.vcvtph2ps(rows.high, mem(head, half + 16 * rows.half));
+          a.vmulps(rows.low, rows.low, rows.high);
+        }
+      };
+      // The minima, then the scales: the order of the WebAssembly kernels.
+      factors(16, 32);
+      for (let t = 0; t < this.tokens; t++) {
+        a.vbroadcastss(this.x, this.activation(t, TAIL + X_OFFSET));
+        for (const { float, low } of this.rows) a.vfmadd231ps(float[t], low, this.x);
       }
-      a.add(w, 288);
-      this.advance(tokens);
+      factors(0, 0);
+      this.scale();
+      this.advance(Q4_K_SUB_BLOCK);
     });
   }
 
-  private superBlockQ6K(tokens: number): void {
-    const { a, temp, constants } = this;
-    a.mov(head, w);
-    a.lea(scales, mem(w, 32));
-    a.add(w, 288);
+  private superBlockQ6K(): void {
+    const { a, constants } = this;
+    this.eachPanel(({ w, head, scales }) => {
+      a.mov(head, w);
+      a.lea(scales, mem(w, 32));
+      a.add(w, 288);
+    });
     this.eightTimes(() => {
-      this.prefetch(tokens, 384);
+      this.prefetch(Q6_K_SUB_BLOCK);
       // Columns 0 to 15 are the low nibbles, 16 to 31 the high ones; each half has scales of its own.
-      for (const upper of [false, true]) {
-        this.start(tokens, upper ? X_SUM_32B : X_SUM_32A, 0);
-        for (const h of this.halves) {
-          for (let j = 0; j < 4; j++) {
-            const [q, high] = temp;
-            a.vmovups(q, mem(w, 64 * j + 32 * h));
-            if (upper) a.vpsrlw(q, q, 4);
-            a.vpand(q, q, constants.low);
-            a.vmovups(high, mem(w, 256 + 64 * (j >> 1) + 32 * h));
-            const at = 4 * (j & 1) + 2 * Number(upper);
+      for (const upper of [0, 1]) {
+        this.start(upper ? X_SUM_32B : X_SUM_32A, 0);
+        for (let j = 0; j < 4; j++) {
+          for (const { panel, half, low, high } of this.rows) {
+            a.vmovups(low, mem(panel.w, 64 * j + 32 * half));
+            if (upper) a.vpsrlw(low, low, 4);
+            a.vpand(low, low, constants.low);
+            a.vmovups(high, mem(panel.w, 256 + 64 * (j >> 1) + 32 * half));
+            const at = 4 * (j & 1) + 2 * upper;
             if (at < 4) a.vpsllw(high, high, 4 - at);
             else if (at > 4) a.vpsrlw(high, high, at - 4);
             a.vpand(high, high, constants.high);
-            a.vpor(q, q, high);
-            this.dot(h, q, 4 * j + 16 * Number(upper), tokens);
+            a.vpor(low, low, high);
           }
+          this.dot('low', 4 * j + 16 * upper);
         }
-        for (const h of this.halves) {
-          const [factor, other] = temp;
-          a.vpmovsxbd(factor, mem(scales, 16 * Number(upper) + 8 * h));
-          a.vcvtdq2ps(factor, factor);
-          a.vcvtph2ps(other, mem(head, 16 * h));
-          a.vmulps(factor, factor, other);
-          this.scale(h, tokens);
+        for (const { panel, half, low, high } of this.rows) {
+          a.vpmovsxbd(low, mem(panel.scales, 16 * upper + 8 * half));
+          a.vcvtdq2ps(low, low);
+          a.vcvtph2ps(high, mem(panel.head, 16 * half));
+          a.vmulps(low, low, high);
         }
+        this.scale();
       }
-      a.add(scales, 32);
-      a.add(w, 384);
-      this.advance(tokens);
+      this.eachPanel(({ scales }) => a.add(scales, 32));
+      this.advance(Q6_K_SUB_BLOCK);
     });
   }
 
@@ -350,130 +408,130 @@ class PanelKernel {
     a.jcc('nz', next);
   }
 
+  private eachPanel(use: (panel: PanelCursors) => void): void {
+    for (const panel of new Set(this.rows.map((rows) => rows.panel))) use(panel);
+  }
+
   /** Few tokens wait for memory: asks for a block's worth of weights further on. */
-  private prefetch(tokens: number, bytes: number): void {
-    if (tokens > 4) return;
-    for (let at = 0; at < bytes; at += 64) this.a.prefetcht0(mem(w, PREFETCH + at));
+  private prefetch(bytes: number): void {
+    if (this.tokens > 4) return;
+    for (let at = 0; at < bytes; at += 64) this.a.prefetcht0(mem(FIRST.w, PREFETCH + at));
   }
 
   /** Integer sums begin at a sum of the activation block, shifted right; without one at 0. */
-  private start(tokens: number, sum?: number, shift = 0): void {
+  private start(sum?: number, shift = 0): void {
     const { a } = this;
-    for (const row of this.int) {
-      for (let t = 0; t < tokens; t++) {
-        if (this.pairs || sum === undefined) a.vpxor(row[t], row[t], row[t]);
-        else this.loadStart(row[t], t, sum, shift);
+    const [first, ...others] = this.rows;
+    for (let t = 0; t < this.tokens; t++) {
+      if (this.pairSums || sum === undefined) {
+        for (const { int } of this.rows) a.vpxor(int[t], int[t], int[t]);
+        continue;
       }
+      this.loadStart(first.int[t], t, sum, shift);
+      for (const { int } of others) a.vmovups(int[t], first.int[t]);
     }
   }
 
   private loadStart(to: Vec, t: number, sum: number, shift: number): void {
+    const { a } = this;
     if (this.type === 'q8_0' && !this.isa.vnni) {
       // Without vpdpbusd it multiplies magnitudes: nothing to undo.
-      this.a.vpxor(to, to, to);
+      a.vpxor(to, to, to);
       return;
     }
-    this.a.vpbroadcastd(to, this.x(t, TAIL + sum));
-    if (shift) this.a.vpsrad(to, to, shift);
+    a.vpbroadcastd(to, this.activation(t, TAIL + sum));
+    if (shift) a.vpsrad(to, to, shift);
   }
 
-  private finishPairs(tokens: number, sum?: number, shift = 0): void {
-    if (!this.pairs) return;
+  private finishPairSums(sum?: number, shift = 0): void {
+    if (!this.pairSums) return;
     const { a, temp, constants } = this;
-    for (const row of this.int) {
-      for (let t = 0; t < tokens; t++) {
-        a.vpmaddwd(row[t], row[t], constants.ones);
+    for (const { int } of this.rows) {
+      for (let t = 0; t < this.tokens; t++) {
+        a.vpmaddwd(int[t], int[t], constants.ones);
         if (sum === undefined) continue;
-        this.loadStart(temp[0], t, sum, shift);
-        a.vpaddd(row[t], row[t], temp[0]);
+        this.loadStart(temp, t, sum, shift);
+        a.vpaddd(int[t], int[t], temp);
       }
     }
   }
 
-  /** The 32 columns of a block of nibbles that begins `from` bytes after w. */
-  private nibbleDots(from: number, tokens: number): void {
-    const { a, temp, constants } = this;
-    for (const h of this.halves) {
-      for (let j = 0; j < 4; j++) {
-        const [low, high] = temp;
-        a.vmovups(high, mem(w, from + 64 * j + 32 * h));
+  /** The 32 columns of a block of nibbles that follows 32 bytes of scales. */
+  private nibbleDots(): void {
+    const { a, constants } = this;
+    for (let j = 0; j < 4; j++) {
+      for (const { panel, half, low, high } of this.rows) {
+        a.vmovups(high, mem(panel.w, 32 + 64 * j + 32 * half));
         a.vpand(low, high, constants.low);
         a.vpsrlw(high, high, 4);
         a.vpand(high, high, constants.low);
-        this.dot(h, low, 4 * j, tokens);
-        this.dot(h, high, 16 + 4 * j, tokens);
       }
+      this.dot('low', 4 * j);
+      this.dot('high', 16 + 4 * j);
     }
   }
 
-  /** Integer sums of a half += weights × the four columns of each token that begin at byte `at`. */
-  private dot(h: number, weight: Vec, at: number, tokens: number): void {
-    const { a, isa, constants } = this;
-    const [, , x, magnitude] = this.temp;
-    if (this.type === 'q8_0' && !isa.vnni) a.vpabsb(magnitude, weight);
-    for (let t = 0; t < tokens; t++) {
-      const sum = this.int[h][t];
-      if (isa.bits === 512 && isa.vnni) {
-        a.vpdpbusd(sum, weight, broadcast(this.x(t, at)));
+  /** Integer sums += weights × the four columns of each token that begin at byte `at`. */
+  private dot(weight: 'low' | 'high', at: number): void {
+    const { a, isa, type, x, rows } = this;
+    if (type === 'q8_0' && !isa.vnni) for (const { low, high } of rows) a.vpabsb(high, low);
+    for (let t = 0; t < this.tokens; t++) {
+      const four = this.activation(t, at);
+      if (isa.bits === 512 && isa.vnni && rows.length === 1) {
+        a.vpdpbusd(rows[0].int[t], rows[0][weight], broadcast(four));
         continue;
       }
-      a.vpbroadcastd(x, this.x(t, at));
-      if (isa.vnni) {
-        a.vpdpbusd(sum, weight, x);
-        continue;
-      }
-      if (this.type === 'q8_0') {
-        // The activations take the weights' signs: −128 has a magnitude, but no opposite.
-        a.vpsignb(x, x, weight);
-        a.vpmaddubsw(x, magnitude, x);
-      } else {
-        a.vpmaddubsw(x, weight, x);
-      }
-      if (this.pairs) {
-        a.vpaddw(sum, sum, x);
-      } else {
-        a.vpmaddwd(x, x, constants.ones);
-        a.vpaddd(sum, sum, x);
+      a.vpbroadcastd(x, four);
+      for (const row of rows) {
+        if (isa.vnni) a.vpdpbusd(row.int[t], row[weight], x);
+        else this.multiplyAdd(row.int[t], row, row[weight]);
       }
     }
   }
 
-  /** Float sums of a half += integer sums × temp[0], one factor a row, × the activations' scale. */
-  private scale(h: number, tokens: number): void {
-    const { a, temp } = this;
-    for (let t = 0; t < tokens; t++) {
-      const factor = temp[2];
-      const scale = this.x(t, TAIL + X_SCALE);
-      if (this.isa.bits === 512) {
-        a.vmulps(factor, temp[0], broadcast(scale));
-      } else {
-        a.vbroadcastss(factor, scale);
-        a.vmulps(factor, factor, temp[0]);
-      }
-      a.vcvtdq2ps(this.int[h][t], this.int[h][t]);
-      a.vfmadd231ps(this.float[h][t], this.int[h][t], factor);
-    }
-  }
-
-  /** sum += factor × a float of the activation block. */
-  private addProduct(sum: Vec, factor: Vec, at: Mem): void {
-    const { a, temp } = this;
-    if (this.isa.bits === 512) {
-      a.vfmadd231ps(sum, factor, broadcast(at));
+  /** What vpdpbusd does, without it. */
+  private multiplyAdd(sum: Vec, { low, high }: Rows, weight: Vec): void {
+    const { a, x, temp, constants } = this;
+    if (this.type === 'q8_0') {
+      // The activations take the weights' signs, and the weights' magnitudes are unsigned: −128 has no opposite.
+      a.vpsignb(temp, x, low);
+      a.vpmaddubsw(temp, high, temp);
     } else {
-      a.vbroadcastss(temp[2], at);
-      a.vfmadd231ps(sum, factor, temp[2]);
+      a.vpmaddubsw(temp, weight, x);
+    }
+    if (this.pairSums) {
+      a.vpaddw(sum, sum, temp);
+    } else {
+      a.vpmaddwd(temp, temp, constants.ones);
+      a.vpaddd(sum, sum, temp);
+    }
+  }
+
+  /** Float sums += integer sums × the factors of the rows, in `low`, × the activations' scale. */
+  private scale(): void {
+    const { a, x, temp, rows } = this;
+    for (let t = 0; t < this.tokens; t++) {
+      const scale = this.activation(t, TAIL + X_SCALE);
+      const single = this.isa.bits === 512 && rows.length === 1;
+      if (!single) a.vbroadcastss(x, scale);
+      for (const { int, float, low } of rows) {
+        a.vmulps(temp, low, single ? broadcast(scale) : x);
+        a.vcvtdq2ps(int[t], int[t]);
+        a.vfmadd231ps(float[t], int[t], temp);
+      }
     }
   }
 
   /** Byte `at` of token t's block. */
-  private x(t: number, at: number): Mem {
+  private activation(t: number, at: number): Mem {
     const cursor = TOKENS[Math.floor(t / 3)];
     return t % 3 === 0 ? mem(cursor, at) : mem(cursor, at, xStride, (t % 3) as 1 | 2);
   }
 
-  private advance(tokens: number): void {
-    for (let t = 0; t < tokens; t += 3) this.a.add(TOKENS[t / 3], X8_BLOCK);
+  /** On to the next block of activations, `bytes` further in the weights. */
+  private advance(bytes: number): void {
+    this.eachPanel(({ w }) => this.a.add(w, bytes));
+    for (let t = 0; t < this.tokens; t += 3) this.a.add(TOKENS[t / 3], X8_BLOCK);
   }
 
   private register(): Vec {

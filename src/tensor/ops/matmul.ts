@@ -1,7 +1,7 @@
 /** Matrix products with weights of any held type. What a piece computes depends on shapes only. */
 import { Op } from '../opcodes.js';
 import type { Program } from '../program.js';
-import { HELD, type HeldType, isFloat, panelBytes } from './layout.js';
+import { HELD, type HeldType, panelBytes } from './layout.js';
 import { PANEL } from './layout-constants.js';
 
 export interface MatmulArgs {
@@ -95,7 +95,9 @@ const TOKENS_PER_PIECE = 512;
 
 /** Work of a piece: weights streamed (bytes) or products computed, whichever takes longer; 5 to 15 µs. */
 const PIECE_BYTES = 131_072;
-const PIECE_PRODUCTS = 1_000_000;
+const PIECE_PRODUCTS = 2_000_000;
+/** From so many tokens on, machine code takes panels in pairs, so that each load of activations serves both. */
+const PAIRS_FROM = 16;
 
 function split(type: HeldType, tokens: number, rows: number, cols: number) {
   const panels = Math.ceil(rows / PANEL);
@@ -103,8 +105,7 @@ function split(type: HeldType, tokens: number, rows: number, cols: number) {
   const work = panels * Math.max(panelBytes(type, cols) / PIECE_BYTES, products / PIECE_PRODUCTS);
   // Larger matrices in multiples of eight, which two, four and eight members share evenly.
   const pieces = work < 2 ? Math.ceil(4 * work) : 8 * Math.ceil(work / 8);
-  // Float panels pass under many tokens in pairs, so that each token is loaded once for both (native/product.ts).
-  const pairs = isFloat(type) && tokens > 16 && panels >= 16;
-  const panelsPerPiece = Math.max(pairs ? 2 : 1, Math.floor(panels / pieces));
+  const unit = tokens >= PAIRS_FROM && panels >= 8 ? 2 : 1;
+  const panelsPerPiece = Math.max(1, Math.floor(panels / pieces / unit)) * unit;
   return { panelsPerPiece, rowPieces: Math.ceil(panels / panelsPerPiece) };
 }
