@@ -95,7 +95,7 @@ function attentionCase(type: KvType, tokens: number, position: number, heads = 1
   const stored = new WeakSet<KernelBench>();
   return {
     name: `attention ${type}, ${tokens} at ${position}, ${heads}/${kvHeads} heads of ${headDim}`,
-    bytes: tokens <= DECODE_ROWS ? 2 * kvHeads * headDim * capacity * (type === 'f16' ? 2 : 4) : undefined,
+    bytes: tokens <= DECODE_ROWS ? 2 * kvBytes(type, kvHeads, headDim, capacity) : undefined,
     macs: 2 * pairs * heads * headDim,
     emit(bench) {
       const keys = bench.alloc(kvBytes(type, kvHeads, headDim, capacity));
@@ -193,22 +193,24 @@ for (const tokens of [1, 512]) {
       route(b.program, { ...at, tokens, experts: 128, topK: 8, normalize: true });
     },
   });
-  measure({
-    name: `store f16, ${tokens} x 8 x 128`,
-    emit: (b) => {
-      const [keys, values] = [b.alloc(kvBytes('f16', 8, 128, tokens)), b.alloc(kvBytes('f16', 8, 128, tokens))];
-      const [k, v] = [noise(b, tokens * 1024), noise(b, tokens * 1024)];
-      const shape = { type: 'f16', heads: 8, headDim: 128, capacity: tokens, slotBytes: 0 } as const;
-      storeKV(b.program, { ...shape, k, v, keys, values, batch: oneRun(b, tokens, 0) });
-    },
-  });
+  for (const type of ['f16', 'int8'] as const)
+    measure({
+      name: `store ${type}, ${tokens} x 8 x 128`,
+      emit: (b) => {
+        const [keys, values] = [b.alloc(kvBytes(type, 8, 128, tokens)), b.alloc(kvBytes(type, 8, 128, tokens))];
+        const [k, v] = [noise(b, tokens * 1024), noise(b, tokens * 1024)];
+        const shape = { type, heads: 8, headDim: 128, capacity: tokens, slotBytes: 0 } as const;
+        storeKV(b.program, { ...shape, k, v, keys, values, batch: oneRun(b, tokens, 0) });
+      },
+    });
 }
-for (const type of ['f32', 'f16'] as const) {
+for (const type of ['f32', 'f16', 'int8'] as const) {
   measure(attentionCase(type, 1, 255));
   measure(attentionCase(type, 8, 4088));
   measure(attentionCase(type, 1, 4095));
   measure(attentionCase(type, 1, 4095, 32, 4));
   measure(attentionCase(type, 1, 4095, 16, 16));
+  measure(attentionCase(type, 1, 255, 16, 16));
   measure(attentionCase(type, 512, 0));
   measure(attentionCase(type, 512, 3584));
 }

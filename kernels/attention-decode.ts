@@ -3,12 +3,15 @@
  * a KV head and a range of positions, which is a single block. A row's sums are the same whichever rows are computed with
  * it: positions that only later rows see enter as products with zero.
  */
-import { Attention, DECODE_ROWS, KV_PANEL, Kv, RANGE, Run } from '../src/tensor/ops/kv-constants';
+import { Attention, DECODE_ROWS, KV_BLOCK, KV_PANEL, Kv, RANGE, Run } from '../src/tensor/ops/kv-constants';
+import { Q8_0_BLOCK } from '../src/tensor/ops/layout-constants';
 import { loadRow, scaleRow, softmax } from './attention-rows';
-import { headOffset, paddedDepth } from './kv';
+import { headBytes, paddedDepth } from './kv';
+import { quantizeFrom } from './quantize';
 import { int, ptr } from './record';
 import { exp } from './simd';
 import { F16_SCALE, product } from './tile';
+import { scores8, weighted8 } from './tile-int8';
 
 /** Rows (tokens × heads of the group) that are computed together. */
 const ROWS: i32 = 32;
@@ -34,10 +37,10 @@ export function decode(op: usize, run: usize, decoded: i32, kvHead: i32, range: 
 function decodeRows(
   op: usize, run: usize, decoded: i32, kvHead: i32, range: i32, first: i32, count: i32, scratch: usize,
 ): void {
-  const half = int(op, Attention.type) == Kv.f16;
-  const shift: usize = half ? 1 : 2;
+  const type = int(op, Attention.type);
+  const half = type == Kv.f16;
   const dim = int(op, Attention.headDim);
-  const depth = paddedDepth(dim);
+  const depth = paddedDepth(int(op, Attention.type), dim);
   const capacity = int(op, Attention.capacity);
   const group = int(op, Attention.heads) / int(op, Attention.kvHeads);
   const firstRow = load<i32>(run, Run.row << 2) + first;
@@ -48,26 +51,35 @@ function decodeRows(
   const panels = (n + KV_PANEL - 1) / KV_PANEL;
   const rows = count * group;
 
-  // Scratch: queries [rows, dim], sums [rows, depth], largest scores, totals, corrections [rows], scores [rows, line].
-  const rowBytes = <usize>dim << 2;
+  // Scratch: queries [rows, depth], sums [rows, depth], largest scores, totals, corrections [rows], scores [rows, line],
+  // and what the products of the 8-bit cache need. A line is a vector longer than the scores.
   const sumBytes = <usize>depth << 2;
-  const line = <usize>panels << 6;
+  const line = <usize>(panels + 1) << 6;
   const q = scratch;
   const o = q + <usize>rows * sumBytes;
   const top = o + <usize>rows * sumBytes;
   const total = top + (<usize>rows << 2);
   const correction = total + (<usize>rows << 2);
   const scores = (correction + (<usize>rows << 2) + 63) & ~63;
+  const spare = scores + <usize>rows * line;
 
   // f16 panels are 2^-112 of their values. Queries take 2^64 of it, so that neither side can overflow.
+  const factor: f32 = half ? 18446744073709551616.0 : 1;
   for (let t = 0; t < count; t++) {
-    loadRow(op, firstRow + t, kvHead, q + <usize>(t * group) * rowBytes, half ? 18446744073709551616.0 : 1);
+    loadRow(op, firstRow + t, kvHead, q + <usize>(t * group) * sumBytes, sumBytes, factor);
   }
-  const head = load<u32>(run, Run.slot << 2) * ptr(op, Attention.slotBytes) + headOffset(kvHead, capacity, depth, shift);
-  const keys = ptr(op, Attention.keys) + head + (<usize>(from * depth) << shift);
-  const values = ptr(op, Attention.values) + head + (<usize>(from * KV_PANEL) << shift);
-  if (half) product<u16>(q, rowBytes, rows, keys, <usize>depth << 5, panels, dim, scores, line);
-  else product<f32>(q, rowBytes, rows, keys, <usize>depth << 6, panels, dim, scores, line);
+  const head = <usize>load<u32>(run, Run.slot << 2) * ptr(op, Attention.slotBytes) + <usize>kvHead * headBytes(type, capacity, depth);
+  const keys = ptr(op, Attention.keys) + head + headBytes(type, from, depth);
+  const values = ptr(op, Attention.values) + head;
+  if (type == Kv.f32) {
+    product<f32>(q, sumBytes, rows, keys, <usize>depth << 6, panels, dim, scores, line);
+  } else if (half) {
+    product<u16>(q, sumBytes, rows, keys, <usize>depth << 5, panels, dim, scores, line);
+  } else {
+    const blocks = depth / KV_BLOCK;
+    quantizeFrom(q, spare, 0, rows * blocks, 16);
+    scores8(spare, rows, keys, panels, blocks, scores, line);
+  }
   for (let r = 0; r < rows; r++) {
     const row = scores + <usize>r * line;
     const i = <usize>r << 2;
@@ -77,8 +89,17 @@ function decodeRows(
     softmax(row, min(n, seen + r / group), n, top + i, total + i, correction + i);
     if (half) scaleRow(row, row, panels * KV_PANEL, F16_SCALE);
   }
-  if (half) product<u16>(scores, line, rows, values, <usize>capacity << 5, depth / KV_PANEL, n, o, sumBytes);
-  else product<f32>(scores, line, rows, values, <usize>capacity << 6, depth / KV_PANEL, n, o, sumBytes);
+  if (type == Kv.f32) {
+    const first = values + (<usize>from << 6);
+    product<f32>(scores, line, rows, first, <usize>capacity << 6, depth / KV_PANEL, n, o, sumBytes);
+  } else if (half) {
+    const first = values + (<usize>from << 5);
+    product<u16>(scores, line, rows, first, <usize>capacity << 5, depth / KV_PANEL, n, o, sumBytes);
+  } else {
+    const first = values + <usize>(from / KV_PANEL) * Q8_0_BLOCK;
+    const next = <usize>(capacity / KV_PANEL) * Q8_0_BLOCK;
+    weighted8(scores, line, rows, first, next, depth / KV_BLOCK, n, o, sumBytes, spare);
+  }
 
   for (let r = 0; r < rows; r++) {
     const sums = o + <usize>r * sumBytes;
@@ -120,7 +141,7 @@ export function attentionCombine(op: usize, piece: i32, scratch: usize): void {
 
 function combineRow(op: usize, row: i32, head: i32, ranges: i32, out: usize, scratch: usize): void {
   const dim = int(op, Attention.headDim);
-  const depth = paddedDepth(dim);
+  const depth = paddedDepth(int(op, Attention.type), dim);
   const bytes = <usize>depth << 2;
   const stride = bytes + 16;
   const work = workRow(op, row, head, 0, depth);

@@ -1,10 +1,13 @@
 /**
  * Attention of a long run: arithmetic decides the time. A piece is a KV head and some rows of the run, which pass over
- * all positions that they see in blocks. Blocks of f16 are widened once for all rows.
+ * all positions that they see in blocks. Blocks of f16 or int8 are widened once for all rows.
  */
-import { Attention, KV_PANEL, Kv, Run } from '../src/tensor/ops/kv-constants';
+import { Attention, KV_BLOCK, KV_PANEL, Kv, Run } from '../src/tensor/ops/kv-constants';
+import { Q8_0_BLOCK, X_SCALE } from '../src/tensor/ops/layout-constants';
 import { loadRow, scaleRow, softmax } from './attention-rows';
-import { headOffset, paddedDepth } from './kv';
+import { headBytes, paddedDepth } from './kv';
+import { widenKeys8, widenValues8 } from './kv-int8';
+import { quantizeFrom } from './quantize';
 import { int, ptr } from './record';
 import { loadF16 } from './simd';
 import { tile4 } from './tile';
@@ -14,10 +17,9 @@ const BLOCK: i32 = 64;
 
 /** `first`: the piece's first row in the run. */
 export function prefill(op: usize, run: usize, kvHead: i32, first: i32, scratch: usize): void {
-  const half = int(op, Attention.type) == Kv.f16;
-  const shift: usize = half ? 1 : 2;
+  const type = int(op, Attention.type);
   const dim = int(op, Attention.headDim);
-  const depth = paddedDepth(dim);
+  const depth = paddedDepth(type, dim);
   const capacity = int(op, Attention.capacity);
   const group = int(op, Attention.heads) / int(op, Attention.kvHeads);
   const count = min(int(op, Attention.perPiece), load<i32>(run, Run.rows << 2) - first);
@@ -28,7 +30,6 @@ export function prefill(op: usize, run: usize, kvHead: i32, first: i32, scratch:
 
   // Scratch: queries and sums for each row, one block of scores, and the block's keys or values as f32.
   const padded = <usize>((rows + 3) & ~3);
-  const rowBytes = <usize>dim << 2;
   const sumBytes = <usize>depth << 2;
   const q = scratch;
   const o = q + padded * sumBytes;
@@ -38,8 +39,10 @@ export function prefill(op: usize, run: usize, kvHead: i32, first: i32, scratch:
   const correction = total + (padded << 2);
   const wide = (correction + (padded << 2) + 63) & ~63;
 
-  for (let t = 0; t < count; t++) loadRow(op, firstRow + t, kvHead, q + <usize>(t * group) * rowBytes, 1);
-  memory.fill(q + <usize>rows * rowBytes, 0, (padded - <usize>rows) * rowBytes);
+  for (let t = 0; t < count; t++) loadRow(op, firstRow + t, kvHead, q + <usize>(t * group) * sumBytes, sumBytes, 1);
+  // As decoding rounds them, so that it matters little which of the two computes a token.
+  if (type == Kv.int8) roundQueries(q, rows * (depth / KV_BLOCK), wide);
+  memory.fill(q + <usize>rows * sumBytes, 0, (padded - <usize>rows) * sumBytes);
   memory.fill(o, 0, padded * sumBytes);
   memory.fill(total, 0, padded << 2);
   for (let r: usize = 0; r < padded; r++) {
@@ -47,18 +50,17 @@ export function prefill(op: usize, run: usize, kvHead: i32, first: i32, scratch:
     store<f32>(correction + (r << 2), 0);
   }
 
-  const head = load<u32>(run, Run.slot << 2) * ptr(op, Attention.slotBytes) + headOffset(kvHead, capacity, depth, shift);
+  const head = <usize>load<u32>(run, Run.slot << 2) * ptr(op, Attention.slotBytes) + <usize>kvHead * headBytes(type, capacity, depth);
   for (let start = 0; start < context; start += BLOCK) {
     const n = min(BLOCK, context - start);
     const panels = (n + KV_PANEL - 1) / KV_PANEL;
-    let keys = ptr(op, Attention.keys) + head + (<usize>(start * depth) << shift);
-    if (half) keys = widen(keys, wide, panels * depth * KV_PANEL);
+    const keys = wideKeys(type, ptr(op, Attention.keys) + head + headBytes(type, start, depth), panels, depth, wide);
     for (let j: usize = 0; j < <usize>panels; j++) {
       const panel = keys + j * (sumBytes << 4);
       for (let r: usize = 0; r < padded; r += 4) {
         const c = scores + ((r * BLOCK + (j << 4)) << 2);
-        tile4<f32>(q + r * rowBytes, rowBytes, panel, 64, dim, c, BLOCK << 2, 0);
-        tile4<f32>(q + r * rowBytes, rowBytes, panel + 32, 64, dim, c + 32, BLOCK << 2, 0);
+        tile4<f32>(q + r * sumBytes, sumBytes, panel, 64, dim, c, BLOCK << 2, 0);
+        tile4<f32>(q + r * sumBytes, sumBytes, panel + 32, 64, dim, c + 32, BLOCK << 2, 0);
       }
     }
     for (let r = 0; r < rows; r++) {
@@ -66,10 +68,8 @@ export function prefill(op: usize, run: usize, kvHead: i32, first: i32, scratch:
       const i = <usize>r << 2;
       softmax(scores + i * BLOCK, visible, n, top + i, total + i, correction + i);
     }
-    const values = ptr(op, Attention.values) + head + (<usize>(start * KV_PANEL) << shift);
     for (let d: usize = 0; d < <usize>depth; d += KV_PANEL) {
-      let panel = values + ((d * capacity) << shift);
-      if (half) panel = widen(panel, wide, n * KV_PANEL);
+      const panel = wideValues(type, ptr(op, Attention.values) + head, <i32>d, start, n, capacity, wide);
       for (let r: usize = 0; r < padded; r += 4) {
         const c = o + r * sumBytes + (d << 2);
         const a = scores + r * (BLOCK << 2);
@@ -84,6 +84,38 @@ export function prefill(op: usize, run: usize, kvHead: i32, first: i32, scratch:
     const out = ptr(op, Attention.out) + (<usize>((firstRow + r / group) * int(op, Attention.outStride) + head * dim) << 2);
     scaleRow(o + <usize>r * sumBytes, out, dim, 1 / load<f32>(total + (<usize>r << 2)));
   }
+}
+
+/** Blocks of 32 floats, rounded to 8 bits in place. */
+function roundQueries(q: usize, blocks: i32, scratch: usize): void {
+  for (; blocks > 0; blocks--) {
+    quantizeFrom(q, scratch, 0, 1, 16);
+    const unit = v128.load32_splat(scratch, 64 + X_SCALE);
+    for (let i: usize = 0; i < 64; i += 8) {
+      v128.store(q, f32x4.mul(f32x4.convert_i32x4_s(v128.load16x4_s(scratch + i)), unit));
+      q += 16;
+    }
+  }
+}
+
+/** Panels of keys as f32: where they lie if they are, else copied to `wide`. */
+function wideKeys(type: i32, keys: usize, panels: i32, depth: i32, wide: usize): usize {
+  if (type == Kv.f32) return keys;
+  if (type == Kv.f16) return widen(keys, wide, panels * depth * KV_PANEL);
+  widenKeys8(keys, panels, depth, wide);
+  return wide;
+}
+
+/** The panel of a head's values at dimension `d`, positions `start` to start + n, as f32. */
+function wideValues(type: i32, values: usize, d: i32, start: i32, n: i32, capacity: i32, wide: usize): usize {
+  if (type == Kv.int8) {
+    const block = (d / KV_BLOCK) * (capacity / KV_PANEL) + start / KV_PANEL;
+    widenValues8(values + <usize>block * Q8_0_BLOCK, (d >> 4) & 1, n, wide);
+    return wide;
+  }
+  const first = <usize>d * <usize>capacity + <usize>(start * KV_PANEL);
+  if (type == Kv.f32) return values + (first << 2);
+  return widen(values + (first << 1), wide, n * KV_PANEL);
 }
 
 /** Converts `n` (a multiple of 8) f16 values to f32 at `dst`, which it returns. */

@@ -3,13 +3,20 @@ import { Attention } from '../src/tensor/ops/kv-constants';
 import { float, int, ptr } from './record';
 import { exp, sum } from './simd';
 
-/** The queries of a row of the step for the heads that share a KV head, [group, dim], scaled. */
-export function loadRow(op: usize, row: i32, kvHead: i32, q: usize, factor: f32): void {
-  const width = (int(op, Attention.heads) / int(op, Attention.kvHeads)) * int(op, Attention.headDim);
+/** The queries of a row of the step for the heads that share a KV head, scaled and padded with zeros to `stride` bytes. */
+export function loadRow(op: usize, row: i32, kvHead: i32, q: usize, stride: usize, factor: f32): void {
+  const group = int(op, Attention.heads) / int(op, Attention.kvHeads);
+  const dim = int(op, Attention.headDim);
   const qScale = ptr(op, Attention.qScale);
   const own = qScale ? load<f32>(qScale + (<usize>row << 2)) : 1;
-  const src = ptr(op, Attention.q) + (<usize>(row * int(op, Attention.qStride) + kvHead * width) << 2);
-  scaleRow(src, q, width, float(op, 0) * own * factor);
+  let src = ptr(op, Attention.q) + (<usize>(row * int(op, Attention.qStride) + kvHead * group * dim) << 2);
+  const bytes = <usize>dim << 2;
+  for (let i = 0; i < group; i++) {
+    scaleRow(src, q, dim, float(op, 0) * own * factor);
+    if (bytes < stride) memory.fill(q + bytes, 0, stride - bytes);
+    src += bytes;
+    q += stride;
+  }
 }
 
 export function scaleRow(src: usize, dst: usize, n: i32, factor: f32): void {

@@ -2,23 +2,27 @@
  * The layout of the KV cache and appending to it. Every head owns `capacity` positions of `depth` values (the head's
  * dimension, padded with zeros), both multiples of 16, cut into panels of 16 columns as tile.ts reads them. Of keys the
  * columns are positions: [position / 16][depth][16]. Of values they are dimensions: [depth / 16][position][16].
+ * The 8-bit cache has a layout of its own: kv-int8.ts.
  */
-import { KV_PANEL, Kv, Run, StoreKV } from '../src/tensor/ops/kv-constants';
+import { KV_BLOCK, KV_PANEL, Kv, Run, StoreKV } from '../src/tensor/ops/kv-constants';
+import { headBytes8, storeKey8, storeValue8 } from './kv-int8';
 import { int, ptr } from './record';
 import { storeLow16, toF16 } from './simd';
 
 /** A head's dimension as the cache pads it. */
 // @ts-ignore: decorator
 @inline
-export function paddedDepth(dim: i32): i32 {
-  return (dim + KV_PANEL - 1) & -KV_PANEL;
+export function paddedDepth(type: i32, dim: i32): i32 {
+  const unit = type == Kv.int8 ? KV_BLOCK : KV_PANEL;
+  return (dim + unit - 1) & -unit;
 }
 
-/** Bytes before a head's keys (or values), and log2 of an element's size. */
+/** Bytes of a head's keys (or values). */
 // @ts-ignore: decorator
 @inline
-export function headOffset(head: i32, capacity: i32, depth: i32, shift: usize): usize {
-  return (<usize>head * <usize>capacity * <usize>depth) << shift;
+export function headBytes(type: i32, capacity: i32, depth: i32): usize {
+  if (type == Kv.int8) return headBytes8(capacity, depth);
+  return (<usize>capacity * <usize>depth) << (type == Kv.f16 ? 1 : 2);
 }
 
 /** A piece is some rows of the step, whichever runs they belong to. */
@@ -29,40 +33,53 @@ export function storeKV(op: usize, piece: i32, scratch: usize): void {
   for (let i = int(op, StoreKV.runs); i > 0; i--) {
     const start = load<i32>(run, Run.row << 2);
     const end = min(last, start + load<i32>(run, Run.rows << 2));
-    const slot = load<u32>(run, Run.slot << 2) * ptr(op, StoreKV.slotBytes);
+    const slot = <usize>load<u32>(run, Run.slot << 2) * ptr(op, StoreKV.slotBytes);
     for (let row = max(first, start); row < end; row++) {
-      storeRow(op, row, load<i32>(run, Run.position << 2) + row - start, slot);
+      storeRow(op, row, load<i32>(run, Run.position << 2) + row - start, slot, scratch);
     }
     run += Run.size << 2;
   }
 }
 
-function storeRow(op: usize, row: i32, position: i32, slot: usize): void {
-  const half = int(op, StoreKV.type) == Kv.f16;
+function storeRow(op: usize, row: i32, position: i32, slot: usize, scratch: usize): void {
+  const type = int(op, StoreKV.type);
+  const half = type == Kv.f16;
   const shift: usize = half ? 1 : 2;
   const dim = int(op, StoreKV.headDim);
-  const depth = paddedDepth(dim);
+  const depth = paddedDepth(type, dim);
   const capacity = int(op, StoreKV.capacity);
+  const bytes = headBytes(type, capacity, depth);
+  const column = <usize>((position & -KV_PANEL) * depth + (position & (KV_PANEL - 1)));
   let k = ptr(op, StoreKV.k) + (<usize>(row * int(op, StoreKV.kStride)) << 2);
   let v = ptr(op, StoreKV.v) + (<usize>(row * int(op, StoreKV.vStride)) << 2);
   for (let head = 0; head < int(op, StoreKV.heads); head++) {
-    const start = slot + headOffset(head, capacity, depth, shift);
-    const column = <usize>((position & -KV_PANEL) * depth + (position & (KV_PANEL - 1)));
-    const keys = ptr(op, StoreKV.keys) + start + (column << shift);
-    if (half) keyF16(k, keys, dim);
-    else for (let i: usize = 0; i < <usize>dim; i++) store<f32>(keys + (i << 6), load<f32>(k + (i << 2)));
-
+    const start = slot + <usize>head * bytes;
+    const keys = ptr(op, StoreKV.keys) + start;
     const values = ptr(op, StoreKV.values) + start;
-    for (let d = 0; d < dim; d += KV_PANEL) {
-      const to = values + (<usize>(d * capacity + position * KV_PANEL) << shift);
-      const n = min(KV_PANEL, dim - d);
-      if (n < KV_PANEL) memory.fill(to, 0, <usize>KV_PANEL << shift);
-      if (half) valueF16(v + (<usize>d << 2), to, n);
-      else memory.copy(to, v + (<usize>d << 2), <usize>n << 2);
+    if (type == Kv.int8) {
+      storeKey8(k, keys, position, dim, scratch);
+      storeValue8(v, values, position, capacity, dim, scratch);
+    } else {
+      storeKey(k, keys + (column << shift), dim, half);
+      for (let d = 0; d < dim; d += KV_PANEL) {
+        const to = values + (<usize>(d * capacity + position * KV_PANEL) << shift);
+        storeValues(v + (<usize>d << 2), to, min(KV_PANEL, dim - d), half);
+      }
     }
     k += <usize>dim << 2;
     v += <usize>dim << 2;
   }
+}
+
+function storeKey(src: usize, dst: usize, dim: i32, half: bool): void {
+  if (half) keyF16(src, dst, dim);
+  else for (let i: usize = 0; i < <usize>dim; i++) store<f32>(dst + (i << 6), load<f32>(src + (i << 2)));
+}
+
+function storeValues(src: usize, dst: usize, n: i32, half: bool): void {
+  if (n < KV_PANEL) memory.fill(dst, 0, half ? KV_PANEL << 1 : KV_PANEL << 2);
+  if (half) valueF16(src, dst, n);
+  else memory.copy(dst, src, <usize>n << 2);
 }
 
 // @ts-ignore: decorator

@@ -73,7 +73,7 @@ export function tile4<T>(
   v128.store(c3, x31, 16);
 }
 
-/** Two rows, a panel of 16 columns: c[i] = a[i] · b. Zero strides make one row of the two. */
+/** Two rows, a panel of 16 columns: c[i] = a[i] · b. */
 function tile2<T>(a: usize, aStride: usize, b: usize, k: i32, c: usize, cStride: usize): void {
   let a1 = a + aStride;
   let x00 = f32x4.splat(0), x01 = x00, x02 = x00, x03 = x00, x10 = x00, x11 = x00, x12 = x00, x13 = x00;
@@ -107,32 +107,22 @@ function tile2<T>(a: usize, aStride: usize, b: usize, k: i32, c: usize, cStride:
   v128.store(c, x13, 48);
 }
 
-/** One row, two panels of 16 columns that lie `bNext` bytes apart: c[0..32) = a · b. */
-function tile1<T>(a: usize, b: usize, bNext: usize, k: i32, c: usize): void {
-  let d = b + bNext;
-  let x0 = f32x4.splat(0), x1 = x0, x2 = x0, x3 = x0, x4 = x0, x5 = x0, x6 = x0, x7 = x0;
+/** One row, a panel of 16 columns: c[0..16) = a · b. */
+function tile1<T>(a: usize, b: usize, k: i32, c: usize): void {
+  let x0 = f32x4.splat(0), x1 = x0, x2 = x0, x3 = x0;
   for (let i = 0; i < k; i++) {
     const v = v128.load32_splat(a);
     x0 = madd(v, sizeof<T>() == 2 ? bits(v128.load16x4_s(b)) : v128.load(b), x0);
     x1 = madd(v, sizeof<T>() == 2 ? bits(v128.load16x4_s(b, 8)) : v128.load(b, 16), x1);
     x2 = madd(v, sizeof<T>() == 2 ? bits(v128.load16x4_s(b, 16)) : v128.load(b, 32), x2);
     x3 = madd(v, sizeof<T>() == 2 ? bits(v128.load16x4_s(b, 24)) : v128.load(b, 48), x3);
-    x4 = madd(v, sizeof<T>() == 2 ? bits(v128.load16x4_s(d)) : v128.load(d), x4);
-    x5 = madd(v, sizeof<T>() == 2 ? bits(v128.load16x4_s(d, 8)) : v128.load(d, 16), x5);
-    x6 = madd(v, sizeof<T>() == 2 ? bits(v128.load16x4_s(d, 16)) : v128.load(d, 32), x6);
-    x7 = madd(v, sizeof<T>() == 2 ? bits(v128.load16x4_s(d, 24)) : v128.load(d, 48), x7);
     a += 4;
     b += sizeof<T>() * 16;
-    d += sizeof<T>() * 16;
   }
   v128.store(c, x0);
   v128.store(c, x1, 16);
   v128.store(c, x2, 32);
   v128.store(c, x3, 48);
-  v128.store(c, x4, 64);
-  v128.store(c, x5, 80);
-  v128.store(c, x6, 96);
-  v128.store(c, x7, 112);
 }
 
 /**
@@ -160,8 +150,6 @@ export function product<T>(
     r += 2;
   }
   if (r < rows) {
-    let j: usize = 0;
-    for (; j + 2 <= <usize>panels; j += 2) tile1<T>(a, b + j * bNext, bNext, k, c + (j << 6));
-    if (j < <usize>panels) tile2<T>(a, 0, b + j * bNext, k, c + (j << 6), 0);
+    for (let j: usize = 0; j < <usize>panels; j++) tile1<T>(a, b + j * bNext, k, c + (j << 6));
   }
 }

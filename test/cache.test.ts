@@ -36,10 +36,15 @@ async function answer(
 const text = (seed: number, length: number) => Array.from({ length }, (_, i) => (i * i * 31 + seed * 17 + 3) % 320);
 
 // Attention alone, attention with recurrent layers, and rope that depends on the sequence's length.
-describe.each(['qwen3-tied-headdim', 'qwen3.5-hybrid', 'qwen1-ntk-logn'])('%s', (name) => {
+describe.each([
+  ['qwen3-tied-headdim', 'f32'],
+  ['qwen3-tied-headdim', 'int8'],
+  ['qwen3.5-hybrid', 'f32'],
+  ['qwen1-ntk-logn', 'f32'],
+] as const)('%s, %s', (name, kv) => {
   it('answers the turns of a conversation as a fresh engine would', async () => {
-    await using engine = await startEngine(fixture(name), { kv: 'f32', threads: 2, chunk: 16 });
-    await using fresh = await startEngine(fixture(name), { kv: 'f32', threads: 1, chunk: 16 });
+    await using engine = await startEngine(fixture(name), { kv, threads: 2, chunk: 16 });
+    await using fresh = await startEngine(fixture(name), { kv, threads: 1, chunk: 16 });
     const first = text(1, 60);
     const reply = await answer(engine, first);
     const turns = [
@@ -60,7 +65,7 @@ describe.each(['qwen3-tied-headdim', 'qwen3.5-hybrid', 'qwen1-ntk-logn'])('%s', 
   });
 
   it('stops within a step when it is cancelled, and goes on afterwards', async () => {
-    await using engine = await startEngine(fixture(name), { kv: 'f32', threads: 2 });
+    await using engine = await startEngine(fixture(name), { kv, threads: 2 });
     const expected = await answer(engine, text(1, 30));
     const abort = new AbortController();
     const request = { ...GREEDY, tokens: text(2, 30), maxTokens: 400 };

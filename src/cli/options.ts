@@ -9,7 +9,7 @@ import { startProgress } from './terminal.js';
 export interface EngineFlags {
   threads?: number;
   context?: number;
-  kv?: 'f16' | 'f32';
+  kv?: EngineOptions['kv'];
   /** False for --no-speculation, where a command has it. */
   speculation?: boolean;
 }
@@ -31,8 +31,12 @@ export function wholeNumber(from: number, to = Number.MAX_SAFE_INTEGER): (text: 
 }
 
 /** Adds `--threads`, `--context` and `--kv`. */
-export function addEngineOptions(command: Command, defaults: { kv?: 'f16' | 'f32' } = {}): Command {
-  const kv = new Option('--kv <type>', 'element type of the KV cache').choices(['f16', 'f32']);
+export function addEngineOptions(command: Command, defaults: { kv?: EngineOptions['kv'] } = {}): Command {
+  const kv = new Option('--kv <type>', 'element type of the KV cache; int8 takes half the memory of f16').choices([
+    'f16',
+    'f32',
+    'int8',
+  ]);
   return command
     .option('--threads <n>', 'threads that compute (default: physical cores)', wholeNumber(1, 256))
     .option('--context <n>', "tokens of context (default: the model's, at most 8192)", wholeNumber(1, 1 << 24))

@@ -2,12 +2,27 @@ import { expect, it } from 'vitest';
 import { KernelBench } from '../../../test/kernel-bench.js';
 import { batchOf, onBothBuilds, oneRun, random, relativeError } from '../../../test/sequence-cases.js';
 import { type AttentionCase, attention as reference } from '../reference/attention.js';
-import { fromF16, toF16 } from '../reference/kv.js';
+import { fromF16, roundHeads, toF16 } from '../reference/kv.js';
 import { attention, attentionWorkBytes } from './attention.js';
 import type { Run } from './batch.js';
 import { type KvType, kvBytes, storeKV } from './kv.js';
 
-const rounded = (x: Float32Array, type: KvType) => (type === 'f16' ? x.map((v) => fromF16(toF16(v))) : x);
+/** Keys or values as the cache holds them. */
+function rounded(x: Float32Array, type: KvType, headDim: number): Float32Array {
+  if (type === 'int8') return roundHeads(x, headDim, 'cache');
+  return type === 'f16' ? x.map((v) => fromF16(toF16(v))) : x;
+}
+
+/** What the queries become over the 8-bit cache: scaled, then rounded. */
+function roundedQueries(q: Float32Array, c: AttentionCase): Float32Array {
+  const width = c.heads * c.headDim;
+  const factor = (i: number) => Math.fround(Math.fround(c.scale) * Math.fround(c.qScale?.[Math.floor(i / width)] ?? 1));
+  return roundHeads(
+    q.map((x, i) => x * factor(i)),
+    c.headDim,
+    'queries',
+  );
+}
 
 /** A cache full of NaN, which shows every read of something never written, for several sequences. */
 function emptyCache(bench: KernelBench, type: KvType, kvHeads: number, headDim: number, capacity: number, slots = 1) {
@@ -41,11 +56,18 @@ onBothBuilds('attention', (simd) => {
     const work = bench.alloc(attentionWorkBytes(batch.runs, heads, headDim, capacity));
     attention(bench.program, { ...cache, ...c, batch, q: bench.put(q), out, work, qScale });
     bench.run();
-    const expected = reference(q, rounded(k, type), rounded(v, type), c);
-    expect(relativeError(bench.floats(out, expected.length), expected)).toBeLessThan(2e-5);
+    const [cachedK, cachedV] = [rounded(k, type, headDim), rounded(v, type, headDim)];
+    const expected =
+      type === 'int8'
+        ? reference(roundedQueries(q, c), cachedK, cachedV, { ...c, scale: 1, qScale: undefined })
+        : reference(q, cachedK, cachedV, c);
+    const actual = bench.floats(out, expected.length);
+    // The softmax turns absolute errors of scores into relative errors of weights.
+    expect(relativeError(actual, expected)).toBeLessThan(c.scale > 1 ? 5e-4 : 2e-5);
+    if (type === 'int8' && c.scale < 1) expect(relativeError(actual, reference(q, k, v, c))).toBeLessThan(0.15);
   }
 
-  for (const type of ['f32', 'f16'] as const) {
+  for (const type of ['f32', 'f16', 'int8'] as const) {
     it.each([1, 2, 3, 4, 5, 8, 20])(`shares one KV head among %i query heads (${type})`, (group) => {
       check(type, { tokens: 19, position: 60, heads: 2 * group, kvHeads: 2, headDim: 32, scale: 0.2 });
       check(type, { tokens: 9, position: 60, heads: 2 * group, kvHeads: 2, headDim: 32, scale: 0.2 });
@@ -108,7 +130,9 @@ onBothBuilds('attention', (simd) => {
   it('scales each query by its own factor', () => {
     const qScale = random(21, 9).map((x) => 1 + x / 2);
     check('f32', { tokens: 21, position: 50, heads: 4, kvHeads: 4, headDim: 24, scale: 0.2, qScale });
-    check('f32', { tokens: 2, position: 600, heads: 4, kvHeads: 4, headDim: 24, scale: 0.2, qScale: [1.7, 0.6] });
+    for (const type of ['f32', 'int8'] as const) {
+      check(type, { tokens: 2, position: 600, heads: 4, kvHeads: 4, headDim: 24, scale: 0.2, qScale: [1.7, 0.6] });
+    }
   });
 
   it('reads strided queries and writes strided outputs in place', () => {
@@ -132,7 +156,7 @@ onBothBuilds('attention', (simd) => {
   });
 
   it('keeps scores of any size in range', () => {
-    for (const type of ['f32', 'f16'] as const) {
+    for (const type of ['f32', 'f16', 'int8'] as const) {
       check(type, { tokens: 40, position: 90, heads: 2, kvHeads: 1, headDim: 16, scale: 300 });
       check(type, { tokens: 1, position: 900, heads: 2, kvHeads: 1, headDim: 16, scale: 300 });
       check(type, { tokens: 1, position: 900, heads: 2, kvHeads: 1, headDim: 16, scale: 1e-30 });

@@ -2,7 +2,7 @@ import { Op } from '../opcodes.js';
 import type { Program } from '../program.js';
 import type { Batch, Run } from './batch.js';
 import { type KvType, wholePanels } from './kv.js';
-import { DECODE_ROWS, Kv, RANGE } from './kv-constants.js';
+import { DECODE_ROWS, KV_BLOCK, Kv, RANGE } from './kv-constants.js';
 
 /** Query rows (tokens × heads that share a KV head) a piece of a long run: they read each block of keys together. */
 const ROWS = 32;
@@ -37,7 +37,7 @@ export interface Attention {
 /** Bytes that `attention` needs beside its operands, wherever in a sequence the runs are. */
 export function attentionWorkBytes(runs: readonly Run[], heads: number, headDim: number, capacity: number): number {
   const rows = runs.reduce((sum, run) => sum + (run.rows <= DECODE_ROWS ? run.rows : 0), 0);
-  return rows * heads * Math.ceil(capacity / RANGE) * (wholePanels(headDim) + 4) * 4;
+  return rows * heads * Math.ceil(capacity / RANGE) * (Math.ceil(headDim / KV_BLOCK) * KV_BLOCK + 4) * 4;
 }
 
 /**

@@ -5,10 +5,14 @@
 export enum Kv {
   f32 = 0,
   f16 = 1,
+  int8 = 2,
 }
 
 /** Columns of a panel of keys (positions) or of values (dimensions). */
 export const KV_PANEL = 16;
+
+/** Dimensions that share a scale in the 8-bit cache. */
+export const KV_BLOCK = 32;
 
 /** Positions that one token attends to at a time: each range leaves sums of its own, which are then merged. */
 export const RANGE = 512;

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { KernelBench } from '../../../test/kernel-bench.js';
 import { batchOf, onBothBuilds, oneRun, random } from '../../../test/sequence-cases.js';
-import { fromF16, toF16 } from '../reference/kv.js';
+import { fromF16, toF16, toInt8 } from '../reference/kv.js';
 import { attention } from './attention.js';
 import { kvBytes, storeKV } from './kv.js';
 
@@ -98,6 +98,55 @@ onBothBuilds('KV cache', (simd) => {
           }
         }
       }
+    }
+  });
+
+  it('rounds blocks of 32 dimensions to int8: keys as panels of a q8_0 matrix, values by position', () => {
+    const bench = new KernelBench(simd);
+    const [heads, headDim, capacity] = [2, 50, 48];
+    const scales = random(21 * heads * headDim, 7, 3).map((x) => 10 ** x);
+    const [k, v] = [1, 2].map((seed) =>
+      random(21 * heads * headDim, seed).map((x, i) => (i % 700 < 80 ? 0 : x * scales[i])),
+    );
+    v.set([3e6, -1e-9, 127, 0.5, -0.5, 1.5], 100);
+    const bytes = kvBytes('int8', heads, headDim, capacity);
+    const keys = bench.put(new Uint8Array(2 * bytes).fill(99));
+    const shape = { type: 'int8', heads, headDim, capacity, slotBytes: 0 } as const;
+    const batch = oneRun(bench, 21, 9);
+    storeKV(bench.program, { ...shape, k: bench.put(k), v: bench.put(v), keys, values: keys + bytes, batch });
+    bench.run();
+    const stored = new DataView(bench.memory.buffer, keys, 2 * bytes);
+    for (let head = 0; head < heads; head++) {
+      for (let position = 0; position < capacity; position++) {
+        for (const block of [0, 1]) {
+          const lane = position & 15;
+          const panel = head * 6 + (position >> 4) * 2 + block;
+          const valueBlock = head * 6 + block * 3 + (position >> 4);
+          const key = Array.from({ length: 32 }, (_, d) =>
+            stored.getInt8(panel * 544 + 32 + (d >> 2) * 64 + lane * 4 + (d & 3)),
+          );
+          const value = Array.from({ length: 32 }, (_, d) =>
+            stored.getInt8(bytes + valueBlock * 544 + 32 + lane * 32 + d),
+          );
+          const keyScale = stored.getUint16(panel * 544 + lane * 2, true);
+          const valueScale = stored.getUint16(bytes + valueBlock * 544 + lane * 2, true);
+          const at = ((position - 9) * heads + head) * headDim + block * 32;
+          const written = position >= 9 && position < 30;
+          const expected = (x: Float32Array) => {
+            const { integers, scale } = toInt8(x.subarray(at, at + (block === 0 ? 32 : headDim - 32)));
+            return { integers: [...integers, ...new Array(32 - integers.length).fill(0)], scale: toF16(scale) };
+          };
+          const untouched = { integers: new Array(32).fill(99), scale: 99 * 257 };
+          expect({ integers: key, scale: keyScale }).toEqual(written ? expected(k) : untouched);
+          expect({ integers: value, scale: valueScale }).toEqual(written ? expected(v) : untouched);
+        }
+      }
+    }
+  });
+
+  it('takes at most 0.55 of the memory of f16 in int8', () => {
+    for (const headDim of [32, 64, 96, 128, 256]) {
+      expect(kvBytes('int8', 8, headDim, 4096)).toBeLessThanOrEqual(0.55 * kvBytes('f16', 8, headDim, 4096));
     }
   });
 });

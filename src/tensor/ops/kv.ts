@@ -2,16 +2,20 @@
 import { Op } from '../opcodes.js';
 import type { Program } from '../program.js';
 import type { Batch } from './batch.js';
-import { KV_PANEL, Kv } from './kv-constants.js';
+import { KV_BLOCK, KV_PANEL, Kv } from './kv-constants.js';
+import { Q8_0_BLOCK } from './layout-constants.js';
 import { rowsPerPiece } from './pieces.js';
 
 export type KvType = keyof typeof Kv;
 
-/** Positions and dimensions are allocated in whole panels. */
+/** Positions are allocated in whole panels. */
 export const wholePanels = (n: number): number => Math.ceil(n / KV_PANEL) * KV_PANEL;
 
 /** Bytes of the keys (or of the values) of one layer and sequence. */
 export function kvBytes(type: KvType, kvHeads: number, headDim: number, capacity: number): number {
+  if (type === 'int8') {
+    return kvHeads * Math.ceil(headDim / KV_BLOCK) * Math.ceil(capacity / KV_PANEL) * Q8_0_BLOCK;
+  }
   return kvHeads * wholePanels(headDim) * wholePanels(capacity) * (type === 'f16' ? 2 : 4);
 }
 
@@ -35,7 +39,7 @@ export interface StoreKV {
   capacity: number;
 }
 
-/** Writes the keys (after rope) and values of a step's rows into the cache. f16 rounds to nearest even. */
+/** Writes the keys (after rope) and values of a step's rows into the cache. f16 rounds to nearest even, int8 to blocks of 32. */
 export function storeKV(p: Program, o: StoreKV): void {
   const { heads, headDim } = o;
   const { runs, pointer } = o.batch;

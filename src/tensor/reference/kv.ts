@@ -24,3 +24,45 @@ export function toF16(x: number): number {
   const toBelow = magnitude - fromF16(low);
   return sign | (toAbove < toBelow || (toAbove === toBelow && (low & 1) === 1) ? high : low);
 }
+
+const nearestEven = (x: number): number => {
+  const floor = Math.floor(x);
+  const rest = x - floor;
+  return rest > 0.5 || (rest === 0.5 && floor % 2 !== 0) ? floor + 1 : floor;
+};
+
+/** Up to 32 values as the 8-bit cache holds them: integers times a scale that is an f16. */
+export function toInt8(block: Float32Array): { integers: Int8Array; scale: number } {
+  const largest = block.reduce((m, x) => Math.max(m, Math.abs(x)), 0);
+  const scale = fromF16(toF16(Math.fround(largest / 127)));
+  const inverse = scale > 0 ? Math.fround(1 / scale) : 0;
+  const integer = (x: number) => Math.max(-127, Math.min(127, nearestEven(Math.fround(x * inverse))));
+  return { integers: Int8Array.from(block, integer), scale };
+}
+
+/** Up to 32 values rounded as 8-bit activations are: the scale is an f32. */
+function roundActivations(block: Float32Array): Float32Array {
+  const largest = block.reduce((m, x) => Math.max(m, Math.abs(x)), 0);
+  const scale = Math.fround(largest / 127);
+  const inverse = largest < 1e-30 ? 0 : Math.fround(127 / largest);
+  return block.map((x) => nearestEven(Math.fround(x * inverse)) * scale);
+}
+
+/** Heads of `headDim` values, rounded in blocks of 32 as keys and values are in the 8-bit cache, or as queries. */
+export function roundHeads(x: Float32Array, headDim: number, what: 'cache' | 'queries'): Float32Array {
+  const out = new Float32Array(x.length);
+  for (let head = 0; head < x.length; head += headDim) {
+    for (let d = 0; d < headDim; d += 32) {
+      const block = x.subarray(head + d, head + Math.min(headDim, d + 32));
+      if (what === 'queries') out.set(roundActivations(block), head + d);
+      else {
+        const { integers, scale } = toInt8(block);
+        out.set(
+          Float32Array.from(integers, (n) => n * scale),
+          head + d,
+        );
+      }
+    }
+  }
+  return out;
+}
