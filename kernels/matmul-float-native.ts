@@ -10,7 +10,7 @@ import { floatRows } from './matmul-float';
 import { callNative, hasNative, setArg } from './native';
 
 const FEW: i32 = 32;
-const COLUMNS: i32 = 512;
+const COLUMNS: i32 = 1024;
 const PANELS: i32 = 2;
 const TOKENS: i32 = 504;
 /** Scratch: the arguments, a 1 for each token, the packed run. */

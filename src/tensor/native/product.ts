@@ -4,7 +4,8 @@
  *
  * A tile keeps its sums in registers while k passes: values of `a` are read one at a time and spread over the lanes,
  * a row of each panel is read once for all rows of the tile. Every element of c is one chain of fused multiply-adds in
- * the order of k, whatever tile it falls into, so a row's results do not depend on how many rows there are.
+ * the order of k, whatever tile it falls into, so a row's results do not depend on how many rows there are. What c held
+ * is asked for when a tile begins and added when it ends.
  */
 import {
   type Assembler,
@@ -178,11 +179,9 @@ function productTile(a: Assembler, isa: Isa, type: 'f32' | 'f16', { panels }: Sh
   const row: Vec[] = Array.from({ length: width }, (_, v) => reg(rows * width + v));
   const spread = reg(rows * width + width);
 
-  if (type === 'f32') startTile(a, sums, spread);
-  else {
-    zero(a, sums);
-    prefetchNext(a, panels);
-  }
+  for (const sum of sums.flat()) a.vpxor(sum, sum, sum);
+  if (type === 'f32') prefetchOld(a, panels, rows);
+  else prefetchNext(a, panels);
 
   const [loop, done] = [a.label(), a.label()];
   pointCursors(a, ROW_CURSORS, A, A_STRIDE, rows);
@@ -214,6 +213,7 @@ function productTile(a: Assembler, isa: Isa, type: 'f32' | 'f16', { panels }: Sh
   a.bind(done);
 
   pointCursors(a, ROW_CURSORS, C, C_STRIDE, rows);
+  if (type === 'f32') addOld(a, sums, spread);
   for (let r = 0; r < rows; r++) {
     for (let v = 0; v < width; v++) a.vmovups(inRow(ROW_CURSORS, C_STRIDE, r, bytes * v), sums[r][v]);
   }
@@ -229,27 +229,31 @@ function inPanel(cursor: Gp, panel: number, offset: number): Mem {
   return panel === 3 ? mem(cursor, offset, FOURTH) : mem(cursor, offset, B_NEXT, panel as 1 | 2);
 }
 
-/** The sums' first values: scales · c, or zeros. Moves SCALES past the rows. */
-function startTile(a: Assembler, sums: readonly (readonly Vec[])[], spread: Vec): void {
-  const [begin, noScales] = [a.label(), a.label()];
+/** Asks for what the tile's place in c holds, if that is to be added. */
+function prefetchOld(a: Assembler, panels: number, rows: number): void {
+  const overwrite = a.label();
   a.test(SCALES, SCALES);
-  a.jcc('z', noScales);
-  pointCursors(a, ROW_CURSORS, C, C_STRIDE, sums.length);
+  a.jcc('z', overwrite);
+  pointCursors(a, ROW_CURSORS, C, C_STRIDE, rows);
+  for (let r = 0; r < rows; r++) {
+    for (let panel = 0; panel < panels; panel++) a.prefetcht0(inRow(ROW_CURSORS, C_STRIDE, r, 64 * panel));
+  }
+  a.bind(overwrite);
+}
+
+/** Adds scales · c, where there are scales. The cursors are at c; moves SCALES past the rows. */
+function addOld(a: Assembler, sums: readonly (readonly Vec[])[], spread: Vec): void {
+  const overwrite = a.label();
+  a.test(SCALES, SCALES);
+  a.jcc('z', overwrite);
   for (const [r, row] of sums.entries()) {
     a.vbroadcastss(spread, mem(SCALES, 4 * r));
     for (const [v, sum] of row.entries()) {
-      a.vmulps(sum, spread, inRow(ROW_CURSORS, C_STRIDE, r, (v * sum.bits) / 8));
+      a.vfmadd231ps(sum, spread, inRow(ROW_CURSORS, C_STRIDE, r, (v * sum.bits) / 8));
     }
   }
   a.add(SCALES, 4 * sums.length);
-  a.jmp(begin);
-  a.bind(noScales);
-  zero(a, sums);
-  a.bind(begin);
-}
-
-function zero(a: Assembler, sums: readonly (readonly Vec[])[]): void {
-  for (const sum of sums.flat()) a.vpxor(sum, sum, sum);
+  a.bind(overwrite);
 }
 
 /** Points AHEAD at the panels behind the tile's, or, if there are none, further into these. */
