@@ -1,10 +1,12 @@
-/** Measures how fast this machine reads memory: the limit of decoding. */
+/** Measures how fast this machine reads memory, with plain reads and, where there is machine code, with prefetched ones: the limit of decoding. */
 import { once } from 'node:events';
 import { startWorker } from './host.js';
 import { chooseSimd, compileKernels } from './kernels.js';
+import { acquireNative, type NativeCode, releaseNative } from './native/native.js';
 
 export interface ReaderData {
   module: WebAssembly.Module;
+  native?: NativeCode;
   /** Bytes that each reader goes over, far more than caches hold. */
   bytes: number;
   /** Milliseconds of each round; the best round counts. */
@@ -17,14 +19,21 @@ export interface ReaderData {
 
 /** Bytes per second that `threads` threads read together: the best of several rounds, about a second in all. */
 export async function measureBandwidth(threads: number): Promise<number> {
+  const native = acquireNative();
+  const code = 'refused' in native ? undefined : native;
   const data: ReaderData = {
     module: compileKernels(chooseSimd()),
+    native: code,
     ...{ bytes: 192 << 20, roundMs: 100, rounds: 8, readers: threads },
     ready: new Int32Array(new SharedArrayBuffer(4)),
   };
-  const readers = Array.from({ length: threads }, () => startWorker('tensor/bandwidth-reader.js', data));
-  const results = await Promise.all(readers.map(async (reader) => (await once(reader, 'message'))[0] as number[]));
-  // A round is what all readers did in it; they run in step.
-  const rounds = results[0].map((_, round) => results.reduce((sum, speeds) => sum + speeds[round], 0));
-  return Math.max(...rounds);
+  try {
+    const readers = Array.from({ length: threads }, () => startWorker('tensor/bandwidth-reader.js', data));
+    const results = await Promise.all(readers.map(async (reader) => (await once(reader, 'message'))[0] as number[]));
+    // A round is what all readers did in it; they run in step.
+    const rounds = results[0].map((_, round) => results.reduce((sum, speeds) => sum + speeds[round], 0));
+    return Math.max(...rounds);
+  } finally {
+    if (code) releaseNative(code);
+  }
 }

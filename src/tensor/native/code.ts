@@ -6,6 +6,7 @@ import { Native } from './kernels.js';
 import { packRows } from './pack.js';
 import { product, productHalf } from './product.js';
 import { emitPanels } from './quantized.js';
+import { readMemory } from './read.js';
 import { softmaxRows } from './softmax.js';
 import { widenHalf } from './widen.js';
 
@@ -25,6 +26,7 @@ const KERNELS: Readonly<Record<Native, (a: Assembler, isa: Isa) => void>> = {
   [Native.productHalf]: productHalf,
   [Native.widenHalf]: widenHalf,
   [Native.softmaxRows]: softmaxRows,
+  [Native.read]: readMemory,
 };
 
 export interface MachineCode {

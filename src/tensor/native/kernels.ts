@@ -20,6 +20,7 @@ export const enum Native {
   productHalf = 11,
   widenHalf = 12,
   softmaxRows = 13,
+  read = 14,
 }
 
 /** Quantised panels × quantised activations: y[t, 16 p + r] += Σ_c w[16 p + r, c] · x[t, c]. */
@@ -111,4 +112,11 @@ export const enum SoftmaxArgs {
   correction = 8,
   /** f32, above 0. */
   scale = 9,
+}
+
+/** Reads memory and forgets it. */
+export const enum ReadArgs {
+  from = 0,
+  /** A multiple of 512, at least 512. */
+  bytes = 1,
 }

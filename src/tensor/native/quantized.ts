@@ -47,6 +47,7 @@ import {
   ymm,
   zmm,
 } from './assembler.js';
+import { enter, leave, loadArg, loadPointer } from './frame.js';
 import { ISAS, type Isa } from './isa.js';
 import { PAIR_TOKENS, PanelArgs } from './kernels.js';
 
@@ -142,11 +143,9 @@ class PanelKernel {
 
   emit(): void {
     const { a } = this;
-    const saved = [rbx, rbp, r12, r13, r14, r15];
     const pairs = a.label();
     const done = a.label();
-    for (const register of saved) a.push(register);
-    a.sub(rsp, LOCAL.bytes);
+    enter(a, LOCAL.bytes);
     this.readArguments();
     this.loadConstants();
     if (this.pairTokens) {
@@ -155,10 +154,7 @@ class PanelKernel {
     }
     this.panels(1, this.sizes);
     a.bind(done);
-    a.add(rsp, LOCAL.bytes);
-    for (const register of saved.reverse()) a.pop(register);
-    a.vzeroupper();
-    a.ret();
+    leave(a, LOCAL.bytes);
     if (this.pairTokens) {
       a.bind(pairs);
       this.panels(2, [this.pairTokens]);
@@ -169,26 +165,21 @@ class PanelKernel {
   /** Leaves the argument `pairs` in blocksLeft. */
   private readArguments(): void {
     const { a } = this;
-    const args = rsi;
     const w = FIRST.w;
-    a.add(args, rdi);
-    const number = (index: PanelArgs, to: Gp) => a.load32(to, mem(args, 4 * index));
-    const keep = (index: PanelArgs, at: number, isPointer = false) => {
-      number(index, w);
-      if (isPointer) a.add(w, rdi);
+    const keep = (index: PanelArgs, at: number, load = loadArg) => {
+      load(a, w, index);
       a.store64(local(at), w);
     };
-    number(PanelArgs.weights, weights);
-    a.add(weights, rdi);
-    number(PanelArgs.xStride, xStride);
-    number(PanelArgs.yStride, yStride);
+    loadPointer(a, weights, PanelArgs.weights);
+    loadArg(a, xStride, PanelArgs.xStride);
+    loadArg(a, yStride, PanelArgs.yStride);
     keep(PanelArgs.panelBytes, LOCAL.panelBytes);
     keep(PanelArgs.panels, LOCAL.panels);
     keep(PanelArgs.blocks, LOCAL.blocks);
     keep(PanelArgs.tokens, LOCAL.tokens);
-    keep(PanelArgs.x, LOCAL.xFirst, true);
-    keep(PanelArgs.y, LOCAL.yFirst, true);
-    number(PanelArgs.pairs, blocksLeft);
+    keep(PanelArgs.x, LOCAL.xFirst, loadPointer);
+    keep(PanelArgs.y, LOCAL.yFirst, loadPointer);
+    loadArg(a, blocksLeft, PanelArgs.pairs);
   }
 
   private loadConstants(): void {
