@@ -1,10 +1,10 @@
-/** Opens a model: headers and tokenizer here, the weights in the engine's own thread. */
-import { inFile, KaiwenError } from '../errors.js';
-import { openCheckpoint } from '../formats/open.js';
-import { checkVocabulary, loadTokenizer } from '../tokenizer/load.js';
+/**
+ * Opens a model: the engine's own thread reads the weights, this one tokenizer and template meanwhile. Their modules are
+ * imported when that thread is on its way.
+ */
+import { inFile } from '../errors.js';
 import type { LoadOptions, Model } from './api.js';
 import { startEngine } from './engine-client.js';
-import { TextModel } from './model.js';
 
 /**
  * Loads a model from a Hugging Face folder or a GGUF file, and starts its engine. Close it when done, or declare it
@@ -21,32 +21,25 @@ import { TextModel } from './model.js';
  * be read, 'out_of_memory' where it would not fit, 'aborted' when `options.signal` says so.
  */
 export async function load(path: string, options: LoadOptions = {}): Promise<Model> {
-  const parts = readParts(path);
-  const engine = await startEngine(path, options);
+  const stop = new AbortController();
+  const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
+  const starting = startEngine(path, { ...options, signal });
+  // Its failure is looked at below.
+  starting.catch(() => {});
   try {
+    const { checkVocabulary, readParts, TextModel } = await import('./parts.js');
+    const parts = readParts(path);
+    const engine = await starting;
     inFile(path, () => checkVocabulary(parts.tokenizer, engine.info.vocabSize));
     return new TextModel({ ...parts, name: modelName(path), path, engine });
   } catch (error) {
-    await engine.close();
+    stop.abort();
+    await starting.then(
+      (engine) => engine.close(),
+      () => {},
+    );
     throw error;
   }
-}
-
-/** All that is needed beside the weights; the file is closed again. */
-function readParts(path: string) {
-  using checkpoint = openCheckpoint(path);
-  const { tokenizer: source, chatTemplate, generationConfig, config } = checkpoint;
-  if (!source) {
-    throw new KaiwenError('not_found', `${path}: the model has no tokenizer.`, {
-      remedy: 'Put tokenizer.json or qwen.tiktoken beside its config.json.',
-    });
-  }
-  const tokenizer = inFile(path, () => {
-    const loaded = loadTokenizer(source);
-    if (typeof config.vocab_size === 'number') checkVocabulary(loaded, config.vocab_size);
-    return loaded;
-  });
-  return { tokenizer, chatTemplate, generationConfig, config };
 }
 
 /** The last part of the path, without .gguf or .safetensors. */

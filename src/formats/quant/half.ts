@@ -45,18 +45,14 @@ export function write16(bytes: Uint8Array, at: number, value: number): void {
 
 function halfTable(): Float32Array {
   const table = new Float32Array(65536);
-  for (let i = 0; i < 65536; i++) {
-    const exponent = (i >>> 10) & 31;
+  const words = new Uint32Array(table.buffer);
+  for (let i = 0; i < 32768; i++) {
+    const exponent = i >>> 10;
     const mantissa = i & 1023;
-    const value =
-      exponent === 0
-        ? mantissa * 2 ** -24
-        : exponent === 31
-          ? mantissa
-            ? Number.NaN
-            : Number.POSITIVE_INFINITY
-          : (1024 + mantissa) * 2 ** (exponent - 25);
-    table[i] = i & 0x8000 ? -value : value;
+    // 112: the difference of the biases. Infinity and NaN have all bits of the exponent set.
+    if (exponent === 0) table[i] = mantissa / 16_777_216;
+    else words[i] = ((exponent === 31 ? 255 : exponent + 112) << 23) | (mantissa << 13);
+    words[i + 32768] = words[i] | 0x8000_0000;
   }
   return table;
 }
