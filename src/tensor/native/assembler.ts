@@ -22,61 +22,61 @@ class TableAssembler extends SpecialAssembler {
       const op = instruction(row);
       define(name, function (dst: Vec, a: Vec, b: Source, mask?: Mask) {
         sameLength(dst, a);
-        this.vector(op, dst.bits, dst.n, a.n, b, { mask });
+        this.vector(op, dst.bits, dst.n, a.n, b, mask);
       });
     }
     for (const [name, row] of Object.entries(tables.threeOperandsImmediate)) {
       const op = instruction(row);
       define(name, function (dst: Vec, a: Vec, b: Source, imm: number, mask?: Mask) {
         sameLength(dst, a);
-        this.vector(op, dst.bits, dst.n, a.n, b, { mask, imm });
+        this.vector(op, dst.bits, dst.n, a.n, b, mask, imm);
       });
     }
     for (const [name, row] of Object.entries(tables.twoOperands)) {
       const op = instruction(row);
       define(name, function (dst: Vec, src: Source, mask?: Mask) {
-        this.vector(op, dst.bits, dst.n, 0, src, { mask });
+        this.vector(op, dst.bits, dst.n, 0, src, mask);
       });
     }
     for (const [name, row] of Object.entries(tables.loads)) {
       const op = instruction(row);
       define(name, function (dst: Vec, src: Mem, mask?: Mask) {
         if (!isMem(src)) throw new Error('the source must be memory');
-        this.vector(op, dst.bits, dst.n, 0, src, { mask });
+        this.vector(op, dst.bits, dst.n, 0, src, mask);
       });
     }
     for (const [name, row] of Object.entries(tables.twoOperandsImmediate)) {
       const op = instruction(row);
       define(name, function (dst: Vec, src: Source, imm: number, mask?: Mask) {
-        this.vector(op, dst.bits, dst.n, 0, src, { mask, imm });
+        this.vector(op, dst.bits, dst.n, 0, src, mask, imm);
       });
     }
     for (const [name, row] of Object.entries(tables.shifts)) {
       const op = instruction(row);
       define(name, function (dst: Vec, src: Vec, imm: number, mask?: Mask) {
-        this.vector(op, dst.bits, op.digit!, dst.n, src, { mask, imm });
+        this.vector(op, dst.bits, op.digit!, dst.n, src, mask, imm);
       });
     }
     for (const [name, row] of Object.entries(tables.narrowing)) {
       const op = instruction(row);
       define(name, function (dst: Source, src: Vec, mask?: Mask) {
         checkStore(dst, mask);
-        this.vector(op, src.bits, src.n, 0, dst, { mask });
+        this.vector(op, src.bits, src.n, 0, dst, mask);
       });
     }
     for (const [name, row] of Object.entries(tables.narrowingImmediate)) {
       const op = instruction(row);
       define(name, function (dst: Source, src: Vec, imm: number, mask?: Mask) {
         checkStore(dst, mask);
-        this.vector(op, src.bits, src.n, 0, dst, { mask, imm });
+        this.vector(op, src.bits, src.n, 0, dst, mask, imm);
       });
     }
     for (const [name, [load, store]] of Object.entries(tables.moves)) {
       const [loadOp, storeOp] = [instruction(load), instruction(store)];
       define(name, function (dst: Source, src: Source, mask?: Mask) {
         checkStore(dst, mask);
-        if ('n' in dst) this.vector(loadOp, dst.bits, dst.n, 0, src, { mask });
-        else if ('n' in src) this.vector(storeOp, src.bits, src.n, 0, dst, { mask });
+        if ('n' in dst) this.vector(loadOp, dst.bits, dst.n, 0, src, mask);
+        else if ('n' in src) this.vector(storeOp, src.bits, src.n, 0, dst, mask);
         else throw new Error('a move from memory to memory');
       });
     }

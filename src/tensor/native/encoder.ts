@@ -2,7 +2,7 @@
  * Writes single instructions into a buffer: prefixes (REX, VEX, EVEX), ModRM, SIB, displacements, immediates;
  * and resolves labels at the end. Knows no instruction by name, and refuses what cannot be encoded.
  */
-import type { Instruction, Tuple } from './instructions.js';
+import type { Instruction } from './instructions.js';
 import { type Bits, type Gp, isGp, isMem, type Label, type Mask, type Mem, type Vec } from './registers.js';
 
 interface Fixup {
@@ -13,19 +13,18 @@ interface Fixup {
   disp: number;
 }
 
-export interface LegacyOptions {
-  /** 64-bit operands. */
-  wide?: boolean;
-  imm?: readonly number[];
-}
+/** No instruction is longer. */
+const LONGEST = 15;
 
+/** Kernels have tens of thousands of instructions, made while a user waits: nothing here allocates for one. */
 export class Encoder {
-  readonly #bytes: number[] = [];
+  #code = new Uint8Array(1 << 16);
+  #at = 0;
   readonly #fixups: Fixup[] = [];
 
   /** Bytes written so far. */
   get offset(): number {
-    return this.#bytes.length;
+    return this.#at;
   }
 
   label(): Label {
@@ -39,12 +38,14 @@ export class Encoder {
 
   /** Constants in between the code. */
   data(bytes: ArrayLike<number>): void {
-    for (let i = 0; i < bytes.length; i++) this.#bytes.push(bytes[i] & 255);
+    this.#reserve(bytes.length);
+    this.#code.set(bytes, this.#at);
+    this.#at += bytes.length;
   }
 
   /** The machine code. Throws when a label that was used is not bound. */
   finish(): Uint8Array<ArrayBuffer> {
-    const code = Uint8Array.from(this.#bytes);
+    const code = this.#code.slice(0, this.#at);
     const view = new DataView(code.buffer);
     for (const { at, end, label, disp } of this.#fixups) {
       if (label.at === undefined) throw new Error('a label is used but not bound');
@@ -53,24 +54,33 @@ export class Encoder {
     return code;
   }
 
-  /** An opcode with ModRM in the legacy encoding; `reg` is a register's number or the opcode's digit. */
-  protected legacy(opcode: readonly number[], reg: number, rm: Gp | Mem, { wide, imm = [] }: LegacyOptions = {}): void {
-    const { x, b } = extension(rm);
-    this.#rex((wide ? 8 : 0) | ((reg >> 3) << 2) | (x << 1) | b);
-    this.data(opcode);
-    this.#operand(reg, rm, 1, imm.length);
+  /**
+   * An opcode of one or two bytes with ModRM in the legacy encoding; `reg` is a register's number or the opcode's digit,
+   * `wide` means 64-bit operands. `immBytes` (0, 1 or 4) of `imm` follow.
+   */
+  protected legacy(opcode: number, reg: number, rm: Gp | Mem, wide: boolean, imm = 0, immBytes = 0): void {
+    this.#reserve(LONGEST);
+    this.#rex((wide ? 8 : 0) | ((reg >> 3) << 2) | (extension(rm) & 3));
+    if (opcode > 255) this.#byte(opcode >> 8);
+    this.#byte(opcode);
+    this.#operand(reg, rm, 1, immBytes);
+    if (immBytes === 1) this.#byte(imm);
+    else if (immBytes === 4) this.#word(imm);
+  }
+
+  /** An opcode whose low three bits name the register. `imm`: the bytes that follow. */
+  protected legacyShort(opcode: number, register: Gp, wide: boolean, imm: readonly number[] = []): void {
+    this.#reserve(LONGEST);
+    this.#rex((wide ? 8 : 0) | (register.gp >> 3));
+    this.#byte(opcode | (register.gp & 7));
     this.data(imm);
   }
 
-  /** An opcode whose low three bits name the register. */
-  protected legacyShort(opcode: number, register: Gp, { wide, imm = [] }: LegacyOptions = {}): void {
-    this.#rex((wide ? 8 : 0) | (register.gp >> 3));
-    this.data([opcode | (register.gp & 7), ...imm]);
-  }
-
-  /** An opcode followed by the distance to a label. */
-  protected relative(opcode: readonly number[], label: Label): void {
-    this.data(opcode);
+  /** An opcode of one or two bytes followed by the distance to a label. */
+  protected relative(opcode: number, label: Label): void {
+    this.#reserve(LONGEST);
+    if (opcode > 255) this.#byte(opcode >> 8);
+    this.#byte(opcode);
     this.#distance(label, 0, 0);
   }
 
@@ -84,42 +94,48 @@ export class Encoder {
     reg: number,
     vvvv: number,
     rm: Vec | Mem | Gp,
-    { mask, imm }: { mask?: Mask; imm?: number } = {},
+    mask?: Mask,
+    imm?: number,
   ): void {
-    const high = reg > 15 || vvvv > 15 || ('n' in rm && rm.n > 15);
     const embedded = isMem(rm) && rm.broadcast === true;
+    const extended = extension(rm);
+    const high = reg > 15 || vvvv > 15 || ('n' in rm && rm.n > 15);
     const evex = bits === 512 || high || embedded || mask !== undefined || !op.vex;
+    const unit = op.share ? bits / op.share : op.element;
     if (evex && !op.evex) throw new Error('no EVEX encoding: this needs one');
     if (!op.lengths.includes(bits)) throw new Error(`no ${bits}-bit encoding`);
     if (embedded && op.tuple !== 'full') throw new Error('no embedded broadcast');
-    if ('n' in rm && rm.bits !== operandBits(op.tuple, bits))
-      throw new Error(`a source of ${rm.bits} bits does not fit`);
+    // A register that stands where memory of `unit` bytes could is the next larger one that exists.
+    if ('n' in rm && rm.bits !== Math.max(128, unit * 8)) throw new Error(`a source of ${rm.bits} bits does not fit`);
     if (mask && !(mask.k >= 1 && mask.k <= 7)) throw new Error(`mask register k${mask.k} cannot mask`);
-    const trailing = imm === undefined ? [] : [byte(imm)];
+    this.#reserve(LONGEST);
+    const trailing = imm === undefined ? 0 : 1;
     if (evex) {
-      this.#evex(op, bits, reg, vvvv, rm, embedded, mask);
-      const unit = embedded ? 4 << op.w.evex : operandBytes(op.tuple, bits);
-      this.#operand(reg, rm, unit, trailing.length);
+      this.#evex(op, bits, reg, vvvv, extended, embedded, mask);
+      this.#operand(reg, rm, embedded ? 4 << op.w.evex : unit, trailing);
     } else {
-      this.#vex(op, bits, reg, vvvv, rm);
-      this.#operand(reg, rm, 1, trailing.length);
+      this.#vex(op, bits, reg, vvvv, extended);
+      this.#operand(reg, rm, 1, trailing);
     }
-    this.data(trailing);
+    if (imm !== undefined) this.#byte(byte(imm));
   }
 
   #rex(bits: number): void {
-    if (bits) this.data([0x40 | bits]);
+    if (bits) this.#byte(0x40 | bits);
   }
 
-  #vex(op: Instruction, bits: Bits, reg: number, vvvv: number, rm: Vec | Mem | Gp): void {
-    const { x, b } = extension(rm);
+  #vex(op: Instruction, bits: Bits, reg: number, vvvv: number, extended: number): void {
     const last = ((~vvvv & 15) << 3) | (bits === 256 ? 4 : 0) | op.prefix;
     const r = ~reg & 8 ? 0x80 : 0;
-    if (x || b || op.w.vex || op.map !== 1) {
-      this.data([0xc4, r | (x ? 0 : 0x40) | (b ? 0 : 0x20) | op.map, (op.w.vex << 7) | last, op.opcode]);
+    if (extended || op.w.vex || op.map !== 1) {
+      this.#byte(0xc4);
+      this.#byte(r | ((~extended & 3) << 5) | op.map);
+      this.#byte((op.w.vex << 7) | last);
     } else {
-      this.data([0xc5, r | last, op.opcode]);
+      this.#byte(0xc5);
+      this.#byte(r | last);
     }
+    this.#byte(op.opcode);
   }
 
   #evex(
@@ -127,32 +143,30 @@ export class Encoder {
     bits: Bits,
     reg: number,
     vvvv: number,
-    rm: Vec | Mem | Gp,
+    extended: number,
     embedded: boolean,
     mask: Mask | undefined,
   ): void {
-    const { x, b } = extension(rm);
     const ll = bits >> 8; // 0, 1, 2 for 128, 256, 512
-    this.data([
-      0x62,
-      (~reg & 8 ? 0x80 : 0) | (x ? 0 : 0x40) | (b ? 0 : 0x20) | (~reg & 16 ? 0x10 : 0) | op.map,
-      (op.w.evex << 7) | ((~vvvv & 15) << 3) | 4 | op.prefix,
-      (mask?.zero ? 0x80 : 0) | (ll << 5) | (embedded ? 0x10 : 0) | (~vvvv & 16 ? 8 : 0) | (mask?.k ?? 0),
-      op.opcode,
-    ]);
+    this.#byte(0x62);
+    this.#byte((~reg & 8 ? 0x80 : 0) | ((~extended & 3) << 5) | (~reg & 16 ? 0x10 : 0) | op.map);
+    this.#byte((op.w.evex << 7) | ((~vvvv & 15) << 3) | 4 | op.prefix);
+    const z = mask?.zero ? 0x80 : 0;
+    this.#byte(z | (ll << 5) | (embedded ? 0x10 : 0) | (~vvvv & 16 ? 8 : 0) | (mask ? mask.k : 0));
+    this.#byte(op.opcode);
   }
 
   /** ModRM, SIB and displacement. A displacement of one byte counts in `unit`s; `trailing` bytes of the instruction follow. */
   #operand(reg: number, rm: Vec | Mem | Gp, unit: number, trailing: number): void {
     const field = (reg & 7) << 3;
     if (!isMem(rm)) {
-      this.data([0xc0 | field | (('n' in rm ? rm.n : rm.gp) & 7)]);
+      this.#byte(0xc0 | field | (('n' in rm ? rm.n : rm.gp) & 7));
       return;
     }
     const { base, disp, index, scale = 1 } = rm;
     if (!isGp(base)) {
       if (index) throw new Error('an address relative to a label has no index');
-      this.data([field | 5]);
+      this.#byte(field | 5);
       this.#distance(base, disp, trailing);
       return;
     }
@@ -161,52 +175,44 @@ export class Encoder {
     const short = disp % unit === 0 && disp / unit >= -128 && disp / unit <= 127;
     const mod = disp === 0 && (base.gp & 7) !== 5 ? 0 : short ? 1 : 2;
     if (index || (base.gp & 7) === 4) {
-      const sib = (Math.log2(scale) << 6) | (((index?.gp ?? 4) & 7) << 3) | (base.gp & 7);
-      this.data([(mod << 6) | field | 4, sib]);
+      this.#byte((mod << 6) | field | 4);
+      this.#byte((LOG2[scale] << 6) | (((index?.gp ?? 4) & 7) << 3) | (base.gp & 7));
     } else {
-      this.data([(mod << 6) | field | (base.gp & 7)]);
+      this.#byte((mod << 6) | field | (base.gp & 7));
     }
-    if (mod === 1) this.data([disp / unit]);
-    if (mod === 2) this.data(int32(disp));
+    if (mod === 1) this.#byte(disp / unit);
+    if (mod === 2) this.#word(int32(disp));
   }
 
   #distance(label: Label, disp: number, trailing: number): void {
     const at = this.offset;
     this.#fixups.push({ at, end: at + 4 + trailing, label, disp });
-    this.data([0, 0, 0, 0]);
+    this.#word(0);
+  }
+
+  /** One byte, for which there must be room. */
+  #byte(value: number): void {
+    this.#code[this.#at++] = value;
+  }
+
+  #word(value: number): void {
+    for (let shift = 0; shift < 32; shift += 8) this.#byte(value >> shift);
+  }
+
+  #reserve(bytes: number): void {
+    if (this.#at + bytes <= this.#code.length) return;
+    const larger = new Uint8Array(2 * (this.#at + bytes));
+    larger.set(this.#code);
+    this.#code = larger;
   }
 }
 
-/** The fourth bits of index and base, or the fifth and fourth of a register. */
-function extension(rm: Vec | Mem | Gp): { x: number; b: number } {
-  if (!isMem(rm)) {
-    const n = 'n' in rm ? rm.n : rm.gp;
-    return { x: (n >> 4) & 1, b: (n >> 3) & 1 };
-  }
-  return { x: rm.index ? rm.index.gp >> 3 : 0, b: isGp(rm.base) ? rm.base.gp >> 3 : 0 };
-}
+const LOG2 = { 1: 0, 2: 1, 4: 2, 8: 3 } as const;
 
-function operandBytes(tuple: Tuple, bits: Bits): number {
-  switch (tuple) {
-    case 'full':
-    case 'whole':
-      return bits / 8;
-    case 'half':
-      return bits / 16;
-    case 'quarter':
-      return bits / 32;
-    case 'part128':
-      return 16;
-    case 'part256':
-      return 32;
-    default:
-      return Number(tuple.slice('element'.length));
-  }
-}
-
-/** The size of a register that stands where memory of operandBytes could: the next that exists. */
-function operandBits(tuple: Tuple, bits: Bits): number {
-  return Math.max(128, operandBytes(tuple, bits) * 8);
+/** The fourth bits of index (2) and base (1), or the fifth and fourth of a register. */
+function extension(rm: Vec | Mem | Gp): number {
+  if (!isMem(rm)) return (('n' in rm ? rm.n : rm.gp) >> 3) & 3;
+  return (rm.index && rm.index.gp > 7 ? 2 : 0) | (isGp(rm.base) && rm.base.gp > 7 ? 1 : 0);
 }
 
 /** A byte as a signed or unsigned number. */
@@ -215,7 +221,7 @@ export function byte(value: number): number {
   return value & 255;
 }
 
-export function int32(value: number): number[] {
+export function int32(value: number): number {
   if (value !== (value | 0)) throw new Error(`${value} does not fit 32 bits`);
-  return [value, value >> 8, value >> 16, value >> 24];
+  return value;
 }

@@ -176,10 +176,27 @@ export interface Instruction {
   digit: number | undefined;
   w: { vex: number; evex: number };
   tuple: Tuple;
+  /** The bytes that a memory operand has: the vector's bits divided by `share`, or, where that is 0, `element`. */
+  share: number;
+  element: number;
   lengths: readonly Bits[];
   vex: boolean;
   evex: boolean;
 }
+
+/** [share, element] */
+const SIZES: Readonly<Record<Tuple, readonly [number, number]>> = {
+  full: [8, 0],
+  whole: [8, 0],
+  half: [16, 0],
+  quarter: [32, 0],
+  part128: [0, 16],
+  part256: [0, 32],
+  element1: [0, 1],
+  element2: [0, 2],
+  element4: [0, 4],
+  element8: [0, 8],
+};
 
 const PREFIXES = { NP: 0, '66': 1, F3: 2, F2: 3 };
 const MAPS = { '0F': 1, '0F38': 2, '0F3A': 3 };
@@ -191,6 +208,7 @@ export function instruction(row: string): Instruction {
   const [prefix, map, w] = encoding.split('.');
   const [opcode, digit] = code.split('/');
   const lengths = limits.find((limit) => limit in LENGTHS);
+  const [share, element] = SIZES[tuple as Tuple];
   return {
     prefix: PREFIXES[prefix as keyof typeof PREFIXES],
     map: MAPS[map as keyof typeof MAPS],
@@ -198,6 +216,8 @@ export function instruction(row: string): Instruction {
     digit: digit === undefined ? undefined : Number(digit),
     w: { vex: Number(w[1]), evex: Number(w.at(-1)) },
     tuple: tuple as Tuple,
+    share,
+    element,
     lengths: lengths ? LENGTHS[lengths] : [128, 256, 512],
     vex: !limits.includes('evex'),
     evex: !limits.includes('vex'),

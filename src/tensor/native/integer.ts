@@ -20,41 +20,37 @@ const NOPS = [
 
 export class IntegerAssembler extends Encoder {
   mov(dst: Gp, src: Gp): void {
-    this.legacy([0x89], src.gp, dst, { wide: true });
+    this.legacy(0x89, src.gp, dst, true);
   }
 
   /** Any 64-bit value, signed or unsigned, in the shortest form. */
   movImm(dst: Gp, value: number | bigint): void {
     const bits = BigInt.asUintN(64, BigInt(value));
-    if (bits < 1n << 32n) this.legacyShort(0xb8, dst, { imm: int32(Number(bits) | 0) });
-    else if (bits >= 0xffff_ffff_8000_0000n)
-      this.legacy([0xc7], 0, dst, { wide: true, imm: int32(Number(bits & 0xffff_ffffn) | 0) });
-    else {
-      const imm = Array.from({ length: 8 }, (_, i) => Number((bits >> BigInt(8 * i)) & 255n));
-      this.legacyShort(0xb8, dst, { wide: true, imm });
-    }
+    if (bits < 1n << 32n) this.legacyShort(0xb8, dst, false, littleEndian(bits, 4));
+    else if (bits >= 0xffff_ffff_8000_0000n) this.legacy(0xc7, 0, dst, true, Number(bits & 0xffff_ffffn), 4);
+    else this.legacyShort(0xb8, dst, true, littleEndian(bits, 8));
   }
 
   load64(dst: Gp, src: Mem): void {
-    this.legacy([0x8b], dst.gp, src, { wide: true });
+    this.legacy(0x8b, dst.gp, src, true);
   }
 
   /** The upper half becomes zero. */
   load32(dst: Gp, src: Mem): void {
-    this.legacy([0x8b], dst.gp, src);
+    this.legacy(0x8b, dst.gp, src, false);
   }
 
   /** Extends the sign. */
   loadS32(dst: Gp, src: Mem): void {
-    this.legacy([0x63], dst.gp, src, { wide: true });
+    this.legacy(0x63, dst.gp, src, true);
   }
 
   store64(dst: Mem, src: Gp): void {
-    this.legacy([0x89], src.gp, dst, { wide: true });
+    this.legacy(0x89, src.gp, dst, true);
   }
 
   store32(dst: Mem, src: Gp): void {
-    this.legacy([0x89], src.gp, dst);
+    this.legacy(0x89, src.gp, dst, false);
   }
 
   add(dst: Gp, src: Gp | number): void {
@@ -82,28 +78,28 @@ export class IntegerAssembler extends Encoder {
   }
 
   addMem(dst: Gp, src: Mem): void {
-    this.legacy([0x03], dst.gp, src, { wide: true });
+    this.legacy(0x03, dst.gp, src, true);
   }
 
   cmpMem(dst: Gp, src: Mem): void {
-    this.legacy([0x3b], dst.gp, src, { wide: true });
+    this.legacy(0x3b, dst.gp, src, true);
   }
 
   test(a: Gp, b: Gp): void {
-    this.legacy([0x85], b.gp, a, { wide: true });
+    this.legacy(0x85, b.gp, a, true);
   }
 
   imul(dst: Gp, src: Gp): void {
-    this.legacy([0x0f, 0xaf], dst.gp, src, { wide: true });
+    this.legacy(0x0faf, dst.gp, src, true);
   }
 
   imulImm(dst: Gp, src: Gp, imm: number): void {
-    const short = isInt8(imm);
-    this.legacy([short ? 0x6b : 0x69], dst.gp, src, { wide: true, imm: short ? [byte(imm)] : int32(imm) });
+    if (isInt8(imm)) this.legacy(0x6b, dst.gp, src, true, byte(imm), 1);
+    else this.legacy(0x69, dst.gp, src, true, int32(imm), 4);
   }
 
   lea(dst: Gp, src: Mem): void {
-    this.legacy([0x8d], dst.gp, src, { wide: true });
+    this.legacy(0x8d, dst.gp, src, true);
   }
 
   leaLabel(dst: Gp, label: Label): void {
@@ -123,19 +119,19 @@ export class IntegerAssembler extends Encoder {
   }
 
   inc(dst: Gp): void {
-    this.legacy([0xff], 0, dst, { wide: true });
+    this.legacy(0xff, 0, dst, true);
   }
 
   dec(dst: Gp): void {
-    this.legacy([0xff], 1, dst, { wide: true });
+    this.legacy(0xff, 1, dst, true);
   }
 
   push(src: Gp): void {
-    this.legacyShort(0x50, src);
+    this.legacyShort(0x50, src, false);
   }
 
   pop(dst: Gp): void {
-    this.legacyShort(0x58, dst);
+    this.legacyShort(0x58, dst, false);
   }
 
   ret(): void {
@@ -143,23 +139,23 @@ export class IntegerAssembler extends Encoder {
   }
 
   jmp(label: Label): void {
-    this.relative([0xe9], label);
+    this.relative(0xe9, label);
   }
 
   jcc(condition: Condition, label: Label): void {
-    this.relative([0x0f, 0x80 | CONDITIONS[condition]], label);
+    this.relative(0x0f80 | CONDITIONS[condition], label);
   }
 
   prefetchnta(src: Mem): void {
-    this.legacy([0x0f, 0x18], 0, src);
+    this.legacy(0x0f18, 0, src, false);
   }
 
   prefetcht0(src: Mem): void {
-    this.legacy([0x0f, 0x18], 1, src);
+    this.legacy(0x0f18, 1, src, false);
   }
 
   prefetcht1(src: Mem): void {
-    this.legacy([0x0f, 0x18], 2, src);
+    this.legacy(0x0f18, 2, src, false);
   }
 
   cpuid(): void {
@@ -186,19 +182,23 @@ export class IntegerAssembler extends Encoder {
 
   /** The eight operations whose opcodes differ in one digit. */
   #arithmetic(digit: number, dst: Gp, src: Gp | number): void {
-    if (typeof src !== 'number') this.legacy([(digit << 3) | 1], src.gp, dst, { wide: true });
-    else if (isInt8(src)) this.legacy([0x83], digit, dst, { wide: true, imm: [byte(src)] });
-    else if (dst.gp === 0) this.data([0x48, (digit << 3) | 5, ...int32(src)]);
-    else this.legacy([0x81], digit, dst, { wide: true, imm: int32(src) });
+    if (typeof src !== 'number') this.legacy((digit << 3) | 1, src.gp, dst, true);
+    else if (isInt8(src)) this.legacy(0x83, digit, dst, true, byte(src), 1);
+    else if (dst.gp === 0) this.data([0x48, (digit << 3) | 5, ...littleEndian(int32(src), 4)]);
+    else this.legacy(0x81, digit, dst, true, int32(src), 4);
   }
 
   #shift(digit: number, dst: Gp, count: number): void {
     if (!(count >= 0 && count < 64)) throw new Error(`a shift by ${count}`);
-    if (count === 1) this.legacy([0xd1], digit, dst, { wide: true });
-    else this.legacy([0xc1], digit, dst, { wide: true, imm: [byte(count)] });
+    if (count === 1) this.legacy(0xd1, digit, dst, true);
+    else this.legacy(0xc1, digit, dst, true, byte(count), 1);
   }
 }
 
 function isInt8(value: number): boolean {
   return value >= -128 && value <= 127;
+}
+
+function littleEndian(value: number | bigint, bytes: number): number[] {
+  return Array.from({ length: bytes }, (_, i) => Number((BigInt(value) >> BigInt(8 * i)) & 255n));
 }

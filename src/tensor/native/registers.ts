@@ -44,9 +44,16 @@ export interface Mem {
   broadcast?: boolean;
 }
 
-export const mem = (base: Gp, disp = 0, index?: Gp, scale: Scale = 1): Mem => ({ base, disp, index, scale });
-export const memLabel = (label: Label, disp = 0): Mem => ({ base: label, disp });
-export const broadcast = (m: Mem): Mem => ({ ...m, broadcast: true });
+// All of one shape: V8 looks into objects of few shapes fast.
+export const mem = (base: Gp | Label, disp = 0, index?: Gp, scale: Scale = 1, broadcast = false): Mem => ({
+  base,
+  disp,
+  index,
+  scale,
+  broadcast,
+});
+export const memLabel = (label: Label, disp = 0): Mem => mem(label, disp);
+export const broadcast = (m: Mem): Mem => mem(m.base, m.disp, m.index, m.scale, true);
 
 /** Writes only the elements whose bit is set in mask register k (1 … 7); the others stay, or become zero. */
 export interface Mask {

@@ -48,32 +48,32 @@ export class SpecialAssembler extends IntegerAssembler {
   }
 
   vpbroadcastb(dst: Vec, src: Vec | Mem | Gp, mask?: Mask): void {
-    this.vector(isGp(src) ? special.vpbroadcastbFromGp : special.vpbroadcastb, dst.bits, dst.n, 0, src, { mask });
+    this.vector(isGp(src) ? special.vpbroadcastbFromGp : special.vpbroadcastb, dst.bits, dst.n, 0, src, mask);
   }
 
   vpbroadcastw(dst: Vec, src: Vec | Mem | Gp, mask?: Mask): void {
-    this.vector(isGp(src) ? special.vpbroadcastwFromGp : special.vpbroadcastw, dst.bits, dst.n, 0, src, { mask });
+    this.vector(isGp(src) ? special.vpbroadcastwFromGp : special.vpbroadcastw, dst.bits, dst.n, 0, src, mask);
   }
 
   vpbroadcastd(dst: Vec, src: Vec | Mem | Gp, mask?: Mask): void {
-    this.vector(isGp(src) ? special.vpbroadcastdFromGp : special.vpbroadcastd, dst.bits, dst.n, 0, src, { mask });
+    this.vector(isGp(src) ? special.vpbroadcastdFromGp : special.vpbroadcastd, dst.bits, dst.n, 0, src, mask);
   }
 
   /** Control as an immediate for all lanes, or a vector. */
   vpermilps(dst: Vec, src: Vec | Mem, control: Vec | Mem | number, mask?: Mask): void {
     if (typeof control === 'number') {
-      this.vector(special.vpermilpsImmediate, dst.bits, dst.n, 0, src, { mask, imm: control });
+      this.vector(special.vpermilpsImmediate, dst.bits, dst.n, 0, src, mask, control);
     } else {
       if (isMem(src)) throw new Error('permuted elements come from a register when the control is a vector');
       sameLength(dst, src);
-      this.vector(special.vpermilps, dst.bits, dst.n, src.n, control, { mask });
+      this.vector(special.vpermilps, dst.bits, dst.n, src.n, control, mask);
     }
   }
 
   /** Compares into mask register `k`; under a mask, bits outside it become zero. */
   vcmpps(k: number, a: Vec, b: Vec | Mem, predicate: number, mask?: Mask): void {
     if (mask?.zero) throw new Error('a comparison has no zeroing form');
-    this.vector(special.vcmpps, a.bits, maskRegister(k), a.n, b, { mask, imm: predicate });
+    this.vector(special.vcmpps, a.bits, maskRegister(k), a.n, b, mask, predicate);
   }
 
   /** 16 bits between a mask register and the lower half of a general register. */
@@ -99,8 +99,8 @@ export class SpecialAssembler extends IntegerAssembler {
   #element(load: Special, store: Special, dst: Vec | Mem | Gp, src: Vec | Mem | Gp, mask?: Mask): void {
     if ('n' in dst === 'n' in src) throw new Error('one operand is a vector register, the other is not');
     checkStore(dst, mask);
-    if ('n' in dst) this.vector(load, dst.bits, dst.n, 0, src, { mask });
-    else if ('n' in src) this.vector(store, src.bits, src.n, 0, dst, { mask });
+    if ('n' in dst) this.vector(load, dst.bits, dst.n, 0, src, mask);
+    else if ('n' in src) this.vector(store, src.bits, src.n, 0, dst, mask);
   }
 
   #maskMove(load: Special, store: Special, dst: number | Gp, src: number | Gp): void {
