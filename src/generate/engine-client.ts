@@ -135,8 +135,9 @@ class EngineClient implements Engine {
     decode: number,
     repeat: number,
     sequences = 1,
+    reuse = false,
   ): Promise<{ prefillMs: number[]; decodeMs: number[] }> {
-    const task: Task = { kind: 'bench', prompt, decode, repeat, sequences };
+    const task: Task = { kind: 'bench', prompt, decode, repeat, sequences, reuse };
     return this.call(task) as Promise<{ prefillMs: number[]; decodeMs: number[] }>;
   }
 

@@ -142,12 +142,14 @@ export interface Engine extends AsyncDisposable {
   /**
    * Times `repeat` runs of prefilling `prompt` tokens and decoding `decode` more: milliseconds of each. With several
    * `sequences` (at most those the engine holds) each is prefilled by itself, then all are decoded together.
+   * `reuse` keeps what an earlier call has left of the prompt, where only decoding is of interest.
    */
   bench(
     prompt: number,
     decode: number,
     repeat: number,
     sequences?: number,
+    reuse?: boolean,
   ): Promise<{ prefillMs: number[]; decodeMs: number[] }>;
   close(): Promise<void>;
 }

@@ -16,7 +16,7 @@ export type Task =
   | { kind: 'logits'; tokens: readonly number[]; chunk?: number }
   | { kind: 'score'; tokens: readonly number[] }
   | { kind: 'embed'; tokens: readonly number[] }
-  | { kind: 'bench'; prompt: number; decode: number; repeat: number; sequences: number };
+  | { kind: 'bench'; prompt: number; decode: number; repeat: number; sequences: number; reuse: boolean };
 
 export type ToWorker = { id: number; task: Task } | { id: number; cancel: true } | { close: true };
 

@@ -91,7 +91,8 @@ export class Session {
     return result;
   }
 
-  private async bench({ prompt, decode, repeat, sequences }: BenchTask, signal: AbortSignal): Promise<Result> {
+  private async bench(task: BenchTask, signal: AbortSignal): Promise<Result> {
+    const { prompt, decode, repeat, sequences, reuse } = task;
     const { runner, definition, info, chunk } = this.model;
     if (prompt + decode > info.context || prompt < 1 || decode < 0) {
       throw new KaiwenError(
@@ -107,14 +108,15 @@ export class Session {
         remedy: 'Load the model with more sequences.',
       });
     }
-    using lease = await this.lend([], signal, sequences);
     const tokens = Array.from({ length: prompt }, (_, i) => (i * 7919 + 13) % definition.vocabSize);
+    using lease = await this.lend(reuse ? tokens : [], signal, sequences);
     const prefillMs: number[] = [];
     const decodeMs: number[] = [];
     for (let run = 0; run < repeat; run++) {
       let start = performance.now();
       for (const sequence of lease.sequences) {
-        sequence.begin(prompt, definition.rope);
+        if (reuse) sequence.reuse(tokens, definition.rope);
+        else sequence.begin(prompt, definition.rope);
         await this.fill(sequence, tokens, chunk, signal, (hidden) => {
           if (sequence.position === prompt) runner.logits(hidden, hidden.rows - 1, 1);
         });

@@ -1,16 +1,19 @@
 /** Runs every native kernel once beside its WebAssembly twin, before anything relies on it. */
+import { DTYPES } from '../dtype.js';
 import { chooseSimd, compileKernels, instantiate, type NativeCalls } from '../kernels.js';
 import { OP_BYTES, SCRATCH_BYTES } from '../opcodes.js';
-import { activationBits, type HeldType, heldBytes } from '../ops/layout.js';
+import { activationBits, type HeldType, heldBytes, isFloat } from '../ops/layout.js';
 import { Q4_0_BLOCK, Q4_K_BLOCK, Q6_K_BLOCK, Q8_0_BLOCK } from '../ops/layout-constants.js';
 import { matmul } from '../ops/matmul.js';
 import { quantize, quantizedBytes } from '../ops/quantize.js';
 import { Program } from '../program.js';
 
-const TYPES = ['q8_0', 'q4_0', 'q4_k', 'q6_k'] as const satisfies HeldType[];
-type Type = (typeof TYPES)[number];
-/** Two whole panels and a part; one tile of the largest size and one of a single token. */
-const [ROWS, COLS, TOKENS] = [37, 256, 13];
+const TYPES: readonly HeldType[] = ['q8_0', 'q4_0', 'q4_k', 'q6_k', 'f32', 'f16', 'bf16'];
+/**
+ * Two whole panels and a part; tiles of the largest size and smaller ones; more tokens than pass over float rows where
+ * they lie (kernels/matmul-float-native.ts).
+ */
+const [ROWS, COLS, TOKENS] = [37, 256, 37];
 const PAGE = 65_536;
 const SCRATCH = PAGE;
 const PROGRAM = SCRATCH + SCRATCH_BYTES;
@@ -30,7 +33,7 @@ export function selfTest(bind: (memory: WebAssembly.Memory) => NativeCalls): str
 }
 
 /** A product of pseudo-random weights in held form with pseudo-random activations. */
-function product(type: Type, bind?: (memory: WebAssembly.Memory) => NativeCalls): Float32Array {
+function product(type: HeldType, bind?: (memory: WebAssembly.Memory) => NativeCalls): Float32Array {
   const simd = chooseSimd();
   const pages = Math.ceil(BYTES / PAGE);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
@@ -55,11 +58,11 @@ function product(type: Type, bind?: (memory: WebAssembly.Memory) => NativeCalls)
   new Float32Array(memory.buffer, x, TOKENS * COLS).forEach((_, i, values) => {
     values[i] = random() / 2 ** 31;
   });
-  const bits = activationBits(type, simd, bind !== undefined) as 8 | 16;
-  const out = alloc(quantizedBytes(TOKENS, COLS, bits));
+  const bits = activationBits(type, simd, bind !== undefined);
+  const activations = bits ? alloc(quantizedBytes(TOKENS, COLS, bits)) : x;
   const y = alloc(4 * TOKENS * ROWS);
-  quantize(program, { x, out, tokens: TOKENS, cols: COLS, bits });
-  matmul(program, { type, weights, x: out, y, tokens: TOKENS, rows: ROWS, cols: COLS });
+  if (bits) quantize(program, { x, out: activations, tokens: TOKENS, cols: COLS, bits });
+  matmul(program, { type, weights, x: activations, y, tokens: TOKENS, rows: ROWS, cols: COLS });
   const ints = new Int32Array(memory.buffer);
   for (let i = 0; i < program.count; i++) {
     const op = PROGRAM + i * OP_BYTES;
@@ -76,8 +79,13 @@ const BLOCKS = {
   q6_k: { bytes: Q6_K_BLOCK, halves: 16 },
 } as const;
 
-/** Makes possible weights of random bits: f16 scales of about 0.001, and 6-bit scales and minima in q4_k. */
-function tame(type: Type, panels: Uint8Array): void {
+/** Makes possible weights of random bits: floats of about 1 (f16) or 0.01, scales of about 0.001, 6 bits in q4_k's. */
+function tame(type: HeldType, panels: Uint8Array): void {
+  if (isFloat(type)) {
+    const size = DTYPES[type].bytes;
+    for (let i = size - 1; i < panels.length; i += size) panels[i] = 0x3c;
+    return;
+  }
   const { bytes, halves } = BLOCKS[type];
   for (let block = 0; block < panels.length; block += bytes) {
     for (let i = 0; i < halves; i++) panels[block + 2 * i + 1] = 0x14;
