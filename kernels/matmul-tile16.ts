@@ -1,5 +1,5 @@
 /**
- * 8 rows × 4 tokens in 16-bit integers, as in matmul-tile8.ts: for 2 columns, each of the 8 pairs costs one 16-bit dot
+ * 16 rows × 2 tokens in 16-bit integers, as in matmul-tile8.ts: for 2 columns, each of the 8 pairs costs one 16-bit dot
  * product and one 32-bit addition, 8 products for two vector operations.
  */
 import { Held, X16_BLOCK, X_OFFSET, X_SCALE } from '../src/tensor/ops/layout-constants';
@@ -9,43 +9,48 @@ import { UNPACKED_16 } from './matmul-unpack16';
 import { madd } from './simd';
 
 /**
- * f[t, 0..8) += `blocks` unpacked blocks at w × those of four tokens at x0 … x3, in the order of the decoding kernels.
- * The 128 bytes after f hold what a half of a block leaves for the other.
+ * f[t, 0..16) += `blocks` unpacked blocks at w × those of two tokens at x0 and x1, in the order of the decoding
+ * kernels. The 128 bytes after f hold what a half of a block leaves for the other.
  */
-export function tile16(
-  type: i32, w: usize, blocks: i32, x0: usize, x1: usize, x2: usize, x3: usize, f: usize,
-): void {
-  for (let block = 0; block < blocks; block++) {
-    if (type == Held.q4_k && (block & 7) == 0) {
-      const at: usize = 64 + X_OFFSET;
-      addMinima(w + 544, UNPACKED_16, x0 + at, x1 + at, x2 + at, x3 + at, X16_BLOCK, f);
+export function tile16(type: i32, w: usize, blocks: i32, x0: usize, x1: usize, f: usize): void {
+  if (type == Held.q6_k) inHalves(w, blocks, x0, x1, f);
+  else if (type != Held.q4_k) whole(w, blocks, x0, x1, f);
+  else {
+    const at: usize = 64 + X_OFFSET;
+    for (; blocks > 0; blocks -= 8) {
+      addMinima(w + 1088, UNPACKED_16, x0 + at, x1 + at, X16_BLOCK, f);
+      whole(w, 8, x0, x1, f);
+      w += 8 * UNPACKED_16;
+      x0 += 8 * X16_BLOCK;
+      x1 += 8 * X16_BLOCK;
     }
-    if (type == Held.q6_k) inHalves(w, x0, x1, x2, x3, f);
-    else whole(w, x0, x1, x2, x3, f);
-    w += UNPACKED_16;
-    x0 += X16_BLOCK;
-    x1 += X16_BLOCK;
-    x2 += X16_BLOCK;
-    x3 += X16_BLOCK;
   }
 }
 
-function whole(w: usize, x0: usize, x1: usize, x2: usize, x3: usize, f: usize): void {
-  columns(false, w, x0, x1, x2, x3, 0, 64, f);
+function whole(w: usize, blocks: i32, x0: usize, x1: usize, f: usize): void {
+  for (; blocks > 0; blocks--) {
+    columns(false, w, x0, x1, 0, 64, f);
+    w += UNPACKED_16;
+    x0 += X16_BLOCK;
+    x1 += X16_BLOCK;
+  }
 }
 
 /** The two halves of a block have scales of their own. */
-function inHalves(w: usize, x0: usize, x1: usize, x2: usize, x3: usize, f: usize): void {
-  columns(true, w, x0, x1, x2, x3, 0, 32, f);
-  columns(true, w, x0, x1, x2, x3, 32, 64, f);
+function inHalves(w: usize, blocks: i32, x0: usize, x1: usize, f: usize): void {
+  for (; blocks > 0; blocks--) {
+    columns(true, w, x0, x1, 0, 32, f);
+    columns(true, w, x0, x1, 32, 64, f);
+    w += UNPACKED_16;
+    x0 += X16_BLOCK;
+    x1 += X16_BLOCK;
+  }
 }
 
 /** The columns at bytes `from` to `to` of the activations. */
 // @ts-ignore: decorator
 @inline
-function columns(
-  halves: bool, w: usize, x0: usize, x1: usize, x2: usize, x3: usize, from: usize, to: usize, f: usize,
-): void {
+function columns(halves: bool, w: usize, x0: usize, x1: usize, from: usize, to: usize, f: usize): void {
   let a0 = i32x4.splat(0);
   let a1 = a0;
   let a2 = a0;
@@ -54,44 +59,52 @@ function columns(
   let b1 = a0;
   let b2 = a0;
   let b3 = a0;
-  for (let c = from; c < to; c += 4) {
-    const a = v128.load(w + (c << 3));
-    const b = v128.load(w + (c << 3), 16);
-    let x = v128.load32_splat(x0 + c);
-    a0 = dot16(a0, a, x);
-    b0 = dot16(b0, b, x);
-    x = v128.load32_splat(x1 + c);
-    a1 = dot16(a1, a, x);
-    b1 = dot16(b1, b, x);
-    x = v128.load32_splat(x2 + c);
-    a2 = dot16(a2, a, x);
-    b2 = dot16(b2, b, x);
-    x = v128.load32_splat(x3 + c);
-    a3 = dot16(a3, a, x);
-    b3 = dot16(b3, b, x);
+  let xa = x0 + from;
+  let xb = x1 + from;
+  let p = w + (from << 4);
+  for (const end = w + (to << 4); p != end; p += 64) {
+    const w0 = v128.load(p);
+    const w1 = v128.load(p, 16);
+    const w2 = v128.load(p, 32);
+    const w3 = v128.load(p, 48);
+    let x = v128.load32_splat(xa);
+    a0 = dot16(a0, w0, x);
+    a1 = dot16(a1, w1, x);
+    a2 = dot16(a2, w2, x);
+    a3 = dot16(a3, w3, x);
+    x = v128.load32_splat(xb);
+    b0 = dot16(b0, w0, x);
+    b1 = dot16(b1, w1, x);
+    b2 = dot16(b2, w2, x);
+    b3 = dot16(b3, w3, x);
+    xa += 4;
+    xb += 4;
   }
-  token(halves, a0, b0, w, x0, from, f);
-  token(halves, a1, b1, w, x1, from, f + 32);
-  token(halves, a2, b2, w, x2, from, f + 64);
-  token(halves, a3, b3, w, x3, from, f + 96);
+  const unitA = v128.load32_splat(x0, 64 + X_SCALE);
+  const unitB = v128.load32_splat(x1, 64 + X_SCALE);
+  fourRows(halves, a0, b0, unitA, unitB, w, from, f);
+  fourRows(halves, a1, b1, unitA, unitB, w + 16, from, f + 16);
+  fourRows(halves, a2, b2, unitA, unitB, w + 32, from, f + 32);
+  fourRows(halves, a3, b3, unitA, unitB, w + 48, from, f + 48);
 }
 
-/** f[0..8) += the sums of one token, scaled. */
+/** The sums of four rows, scaled and added to both tokens' f; the scales lie at w. */
 // @ts-ignore: decorator
 @inline
-function token(halves: bool, a: v128, b: v128, w: usize, x: usize, from: usize, f: usize): void {
+function fourRows(halves: bool, a: v128, b: v128, unitA: v128, unitB: v128, w: usize, from: usize, f: usize): void {
   if (halves) {
-    a = i32x4.mul(a, v128.load(w + from, 544));
-    b = i32x4.mul(b, v128.load(w + from, 560));
+    const scales = from == 0 ? v128.load(w, 1088) : v128.load(w, 1152);
+    a = i32x4.mul(a, scales);
+    b = i32x4.mul(b, scales);
     if (from == 0) {
       v128.store(f, a, 128);
-      v128.store(f, b, 144);
+      v128.store(f, b, 192);
       return;
     }
     a = i32x4.add(v128.load(f, 128), a);
-    b = i32x4.add(v128.load(f, 144), b);
+    b = i32x4.add(v128.load(f, 192), b);
   }
-  const unit = v128.load32_splat(x, 64 + X_SCALE);
-  v128.store(f, madd(f32x4.convert_i32x4_s(a), f32x4.mul(v128.load(w, 512), unit), v128.load(f)));
-  v128.store(f, madd(f32x4.convert_i32x4_s(b), f32x4.mul(v128.load(w, 528), unit), v128.load(f, 16)), 16);
+  const d = v128.load(w, 1024);
+  v128.store(f, madd(f32x4.convert_i32x4_s(a), f32x4.mul(d, unitA), v128.load(f)));
+  v128.store(f, madd(f32x4.convert_i32x4_s(b), f32x4.mul(d, unitB), v128.load(f, 64)), 64);
 }
