@@ -6,8 +6,8 @@ import type { Contender, Settings, Sizes } from './contender.js';
 export class KaiwenContender implements Contender {
   private engine!: Engine;
 
-  async load(file: string, { threads, context }: Settings): Promise<Sizes> {
-    this.engine = await startEngine(file, { threads, context });
+  async load(file: string, settings: Settings): Promise<Sizes> {
+    this.engine = await startEngine(file, settings);
     const { weightBytes, cacheBytes, bytesPerToken } = this.engine.info;
     return { weights: weightBytes, cache: cacheBytes, perToken: bytesPerToken };
   }
@@ -16,7 +16,7 @@ export class KaiwenContender implements Contender {
     return (await this.engine.bench(tokens, 0, 1)).prefillMs[0];
   }
 
-  async decode(context: number, tokens: number): Promise<number> {
-    return (await this.engine.bench(context, tokens, 1)).decodeMs[0];
+  async decode(context: number, tokens: number, sequences: number): Promise<number> {
+    return (await this.engine.bench(context, tokens, 1, sequences, true)).decodeMs[0];
   }
 }

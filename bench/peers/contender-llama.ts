@@ -1,7 +1,8 @@
 /**
  * llama.cpp through node-llama-cpp, with its defaults (memory-mapped weights, repacked where it can, f16 cache, flash
  * attention as it decides) and batches of 512. The public interface samples after every token, so that this goes one
- * level down and times llama.cpp's decoding alone: forward pass and head.
+ * level down and times llama.cpp's decoding alone: forward pass and head. Tokens of several sequences go into one
+ * llama_batch.
  */
 import type { Llama, LlamaContext } from 'node-llama-cpp';
 import { anyTokens, type Contender, type Settings } from './contender.js';
@@ -15,6 +16,15 @@ interface Binding {
   decodeBatch(): Promise<void>;
   /** Forgets a sequence. */
   disposeSequence(sequence: number): void;
+  /** Forgets positions from `start` up to `end`; -1 is the end of the sequence. */
+  removeTokenCellsFromSequence(sequence: number, start: number, end: number): boolean;
+}
+
+/** Tokens of one sequence in a batch. */
+interface Part {
+  sequence: number;
+  position: number;
+  ids: readonly number[];
 }
 
 const BATCH = 512;
@@ -23,37 +33,53 @@ export class LlamaContender implements Contender {
   private llama!: Llama;
   private binding!: Binding;
   private vocab = 0;
+  /** Tokens of `anyTokens` that each sequence begins with. */
+  private held: number[] = [];
 
   async start(threads: number): Promise<void> {
     this.llama = await openLlama(threads);
   }
 
-  async load(file: string, { threads, context: contextSize }: Settings): Promise<undefined> {
+  async load(file: string, { threads, context: contextSize, sequences }: Settings): Promise<undefined> {
     const model = await this.llama.loadModel({ modelPath: file });
-    const context = await model.createContext({ contextSize, threads, batchSize: BATCH, sequences: 1 });
+    const context = await model.createContext({ contextSize, threads, batchSize: BATCH, sequences });
     this.binding = (context as LlamaContext & { _ctx: Binding })._ctx;
     this.vocab = model.fileInfo.metadata.tokenizer.ggml.tokens.length;
+    this.held = new Array(sequences).fill(0);
   }
 
-  async prefill(tokens: number): Promise<number> {
-    this.binding.disposeSequence(0);
+  async prefill(tokens: number, sequence = 0): Promise<number> {
+    this.binding.disposeSequence(sequence);
     const ids = anyTokens(tokens, this.vocab);
     const start = performance.now();
-    for (let from = 0; from < tokens; from += BATCH) await this.compute(from, ids.slice(from, from + BATCH));
+    for (let position = 0; position < tokens; position += BATCH) {
+      await this.compute([{ sequence, position, ids: ids.slice(position, position + BATCH) }]);
+    }
+    this.held[sequence] = tokens;
     return performance.now() - start;
   }
 
-  async decode(context: number, tokens: number): Promise<number> {
-    await this.prefill(context);
+  async decode(context: number, tokens: number, sequences: number): Promise<number> {
+    for (let sequence = 0; sequence < sequences; sequence++) {
+      // Only decoding is timed, so that what is there already of the prompt stays.
+      if (this.held[sequence] < context) await this.prefill(context, sequence);
+      this.held[sequence] = context;
+      this.binding.removeTokenCellsFromSequence(sequence, context, -1);
+    }
     const ids = anyTokens(tokens, this.vocab);
     const start = performance.now();
-    for (let i = 0; i < tokens; i++) await this.compute(context + i, [ids[i]]);
+    for (let i = 0; i < tokens; i++) {
+      const position = context + i;
+      await this.compute(Array.from({ length: sequences }, (_, sequence) => ({ sequence, position, ids: [ids[i]] })));
+    }
     return performance.now() - start;
   }
 
-  private async compute(position: number, ids: readonly number[]): Promise<void> {
-    this.binding.initBatch(ids.length);
-    this.binding.addToBatch(0, position, Uint32Array.from(ids), Uint32Array.of(ids.length - 1));
+  private async compute(parts: readonly Part[]): Promise<void> {
+    this.binding.initBatch(parts.reduce((sum, { ids }) => sum + ids.length, 0));
+    for (const { sequence, position, ids } of parts) {
+      this.binding.addToBatch(sequence, position, Uint32Array.from(ids), Uint32Array.of(ids.length - 1));
+    }
     await this.binding.decodeBatch();
   }
 }

@@ -1,9 +1,11 @@
-/** What every engine is asked to do; each runs in a process of its own, so that its memory can be told apart. */
+/** What every engine is asked to do. */
 
 export interface Settings {
   threads: number;
-  /** Tokens that the cache must hold. */
+  /** Tokens that the cache of one sequence must hold. */
   context: number;
+  /** Sequences that are computed at once. */
+  sequences: number;
 }
 
 /** Bytes, where an engine tells: weights, cache, and weights that decoding one token reads. */
@@ -19,11 +21,14 @@ export interface Contender {
   load(file: string, settings: Settings): Promise<Sizes | undefined>;
   /** Milliseconds to compute a prompt of `tokens` tokens and the logits after the last. */
   prefill(tokens: number): Promise<number>;
-  /** Milliseconds to compute `tokens` tokens one after another, each with logits, after `context` others. */
-  decode(context: number, tokens: number): Promise<number>;
+  /**
+   * Milliseconds to compute `tokens` tokens one after another, each with logits, after `context` others; with several
+   * sequences one token of each in every step.
+   */
+  decode(context: number, tokens: number, sequences: number): Promise<number>;
 }
 
-/** Token ids that no engine can guess anything from. */
+/** Token ids that no engine can guess anything from; a shorter list is the start of a longer one. */
 export function anyTokens(count: number, vocab: number): number[] {
   return Array.from({ length: count }, (_, i) => (i * 7919 + 13) % vocab);
 }

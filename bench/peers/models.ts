@@ -1,39 +1,81 @@
 /**
- * Makes GGUF files of random weights in bench/peers/models/, as `kaiwen convert` would write them but for one thing:
- * one piece of four million random values is quantised once, and tensors are filled from it, starting anywhere.
- * Files that are there already are kept.
+ * Makes GGUF files of random weights in bench/peers/models/. The usual way: a file in bf16, which `kaiwen convert`
+ * quantises. Models too large for that, and types that Kaiwen reads but does not write, get random blocks directly.
+ * A file appears when it is whole; files that are there already are kept.
  *
- *   npx tsx bench/peers/models.ts [SHAPE TYPE]...      default: Qwen3-0.6B in q8_0 and q4_0
+ *   npx tsx bench/peers/models.ts [SHAPE TYPE]...      default: Qwen3-0.6B in q8_0, q4_0 and q4_k_m
  */
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Checkpoint, TensorInfo } from '../../src/formats/checkpoint.js';
 import { normaliseConfig, parseObject } from '../../src/formats/config.js';
-import { type TensorSource, tensorBytes, writeGguf } from '../../src/formats/gguf-writer.js';
+import { tensorBytes, writeGguf } from '../../src/formats/gguf-writer.js';
 import { replaceTarget } from '../../src/formats/output.js';
 import { type GgufPlan, planGguf } from '../../src/formats/plan-gguf.js';
-import { quantizeTensor } from '../../src/formats/quant/index.js';
 import type { ConvertType } from '../../src/formats/quant-mix.js';
-import { byteLength, DTYPES, type DType } from '../../src/tensor/dtype.js';
-import { READ_ONLY_TYPES, type ReadOnlyType, randomBlocks } from './blocks.js';
+import { READ_ONLY_TYPES, type ReadOnlyType } from './blocks.js';
+import { watch } from './child.js';
+import { clearStatus, showStatus } from './progress.js';
+import { RandomTensors } from './random.js';
 import { SHAPES, type Shape, type ShapeName, tensorShapes } from './shapes.js';
 
 const folder = fileURLToPath(new URL('models', import.meta.url));
-const POOL_ELEMENTS = 1 << 22;
+export const KAIWEN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
 /** The path of the model, which is made if it is missing. A type that Kaiwen does not write fills all matrices. */
 export async function prepareModel(name: ShapeName, type: ConvertType | ReadOnlyType): Promise<string> {
-  const path = join(folder, `${name}-${type}.gguf`);
-  if (existsSync(path)) return path;
+  await prepareModels(name, [type]);
+  return pathOf(name, type);
+}
+
+/** Makes what is missing of one shape's files; a source in bf16 is made once for all and removed at the end. */
+export async function prepareModels(name: ShapeName, types: readonly (ConvertType | ReadOnlyType)[]): Promise<void> {
   mkdirSync(folder, { recursive: true });
-  const checkpoint = describe(name, SHAPES[name]);
+  const shape: Shape = SHAPES[name];
+  const missing = types.filter((type) => !existsSync(pathOf(name, type)));
+  const convertible = (type: ConvertType | ReadOnlyType) => !shape.direct && !isReadOnly(type);
+  for (const type of missing) if (!convertible(type)) await write(name, shape, type, pathOf(name, type));
+  const converted = missing.filter(convertible);
+  if (converted.length === 0) return;
+  const source = join(folder, `${name}.${process.pid}.gguf`);
+  const removeSource = () => rmSync(source, { force: true });
+  process.on('exit', removeSource);
+  try {
+    await write(name, shape, 'bf16', source);
+    for (const type of converted) await convert(source, pathOf(name, type), type as ConvertType);
+  } finally {
+    removeSource();
+    process.off('exit', removeSource);
+  }
+}
+
+function pathOf(name: ShapeName, type: ConvertType | ReadOnlyType): string {
+  return join(folder, `${name}-${type}.gguf`);
+}
+
+async function write(name: ShapeName, shape: Shape, type: ConvertType | ReadOnlyType, path: string): Promise<void> {
+  const checkpoint = describe(name, shape);
   const { metadata, tensors } = isReadOnly(type) ? planAs(checkpoint, type) : planGguf(checkpoint, type);
-  const random = new RandomBlocks(SHAPES[name].deviation);
+  const random = new RandomTensors(shape.deviation);
   const filled = tensors.map((tensor) => ({ ...tensor, pieces: () => random.pieces(tensor) }));
   const bytes = tensors.reduce((sum, tensor) => sum + tensorBytes(tensor), 0);
-  await replaceTarget(path, { bytes }, (temporary) => writeGguf(temporary, metadata, filled));
-  return path;
+  const onBytes = (written: number) => {
+    showStatus(`random ${name} in ${type}: ${(written / 1e9).toFixed(1)} of ${(bytes / 1e9).toFixed(1)} GB`);
+  };
+  await replaceTarget(path, { bytes }, (temporary) => writeGguf(temporary, metadata, filled, { onBytes }));
+  clearStatus();
+}
+
+/** `kaiwen convert`, which draws its own progress on a terminal. */
+async function convert(source: string, target: string, type: ConvertType): Promise<void> {
+  if (!process.stderr.isTTY) console.error(`kaiwen convert --type ${type} ${target}`);
+  const args = [KAIWEN, 'convert', source, target, '--type', type];
+  const child = watch(spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'] }));
+  const [code] = await once(child, 'exit');
+  if (code !== 0) throw new Error(`kaiwen convert to ${type} failed.`);
 }
 
 function isReadOnly(type: string): type is ReadOnlyType {
@@ -66,68 +108,9 @@ function describe(name: string, { config: raw, tokenizer }: Shape): Checkpoint {
   };
 }
 
-/** Tensor data: norms are ones, weights come from a pool of each type. */
-class RandomBlocks {
-  private readonly pools = new Map<DType, Uint8Array>();
-  private readonly values: Float32Array;
-  private readonly next = generator(1);
-
-  constructor(deviation: number) {
-    this.values = Float32Array.from({ length: POOL_ELEMENTS }, () => deviation * normal(this.next));
-  }
-
-  *pieces(tensor: TensorSource): Generator<Uint8Array> {
-    let left = tensorBytes(tensor);
-    if (tensor.shape.length === 1) {
-      yield new Uint8Array(new Float32Array(left / 4).fill(1).buffer);
-      return;
-    }
-    const pool = this.pool(tensor.dtype);
-    const block = DTYPES[tensor.dtype].bytes;
-    while (left > 0) {
-      const start = block * Math.floor(this.next() * (pool.length / block));
-      const piece = pool.subarray(start, start + left);
-      yield piece;
-      left -= piece.length;
-    }
-  }
-
-  private pool(dtype: DType): Uint8Array {
-    let pool = this.pools.get(dtype);
-    if (!pool) {
-      pool = this.fill(dtype);
-      this.pools.set(dtype, pool);
-    }
-    return pool;
-  }
-
-  private fill(dtype: DType): Uint8Array {
-    if (isReadOnly(dtype)) return randomBlocks(dtype, POOL_ELEMENTS, this.next);
-    const pool = new Uint8Array(byteLength(dtype, POOL_ELEMENTS));
-    quantizeTensor(dtype, this.values, pool);
-    return pool;
-  }
-}
-
-/** Numbers in [0, 1), the same in every run: a 32-bit state through a mixing function. */
-function generator(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x9e3779b9) | 0;
-    let x = Math.imul(state ^ (state >>> 16), 0x85ebca6b);
-    x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
-    return ((x ^ (x >>> 16)) >>> 0) / 2 ** 32;
-  };
-}
-
-/** Box and Muller's method. */
-function normal(next: () => number): number {
-  return Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
-}
-
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const args = process.argv.slice(2);
-  if (args.length === 0) args.push('Qwen3-0.6B', 'q8_0', 'Qwen3-0.6B', 'q4_0');
+  if (args.length === 0) for (const type of ['q8_0', 'q4_0', 'q4_k_m']) args.push('Qwen3-0.6B', type);
   for (let i = 0; i < args.length; i += 2) {
     console.log(await prepareModel(args[i] as ShapeName, args[i + 1] as ConvertType));
   }

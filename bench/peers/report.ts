@@ -21,12 +21,12 @@ export interface Result {
 
 export class Report {
   readonly results: Result[] = [];
-  private readonly rows = new Map<string, string[][]>();
+  private readonly tables = new Map<string, { theirs: string; rows: string[][] }>();
 
-  /** Returns what adds a case of this backend and model; `better` says which values are. */
-  for(backend: string, model: string, type: string) {
+  /** Returns what adds a case of this backend and model beside `theirs`; `better` says which values are. */
+  for(backend: string, model: string, type: string, theirs = 'llama.cpp') {
     const rows: string[][] = [];
-    this.rows.set([backend, model, type].join(), rows);
+    this.tables.set([backend, model, type].join(), { theirs, rows });
     return (name: string, ours: Spread, theirs: Spread, unit: string, better: 'more' | 'less'): void => {
       const ratio = better === 'more' ? ours.median / theirs.median : theirs.median / ours.median;
       this.results.push({ backend, model, type, case: name, ours: ours.median, theirs: theirs.median, ratio, unit });
@@ -43,8 +43,8 @@ export class Report {
   }
 
   table(backend: string, model: string, type: string): string {
-    const header = [backend, 'unit', 'Kaiwen', 'min to max', 'llama.cpp', 'min to max', 'ratio'];
-    return formatTable(header, this.rows.get([backend, model, type].join()) ?? [], 2);
+    const { theirs, rows } = this.tables.get([backend, model, type].join())!;
+    return formatTable([backend, 'unit', 'Kaiwen', 'min to max', theirs, 'min to max', 'ratio'], rows, 2);
   }
 }
 

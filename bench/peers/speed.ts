@@ -1,136 +1,229 @@
 /**
- * Times Kaiwen and llama.cpp in turn, A B A B, on the same random models: only one computes at a time. Numbers are
- * medians; a ratio above 1 means that Kaiwen is better.
- *
- *   npm run -s bench:peers -- [--quick] [--json FILE] [--threads N] [--model SHAPE]... [--type TYPE]...
+ * Times Kaiwen's backends and llama.cpp in turn, A B C A B C, on the same random models: only one computes at a time.
+ * Then products of matrices beside onnxruntime and OpenBLAS. `--help` tells the flags.
  */
 import { createReadStream, statSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { parseArgs } from 'node:util';
 import type { ConvertType } from '../../src/formats/quant-mix.js';
 import { measureBandwidth } from '../../src/tensor/bandwidth.js';
-import { prepareModel } from './models.js';
-import { type Entry, type Loading, Peer } from './peer.js';
+import { Child } from './child.js';
+import { coldStart } from './cold.js';
+import { Deadline } from './deadline.js';
+import { readFlags } from './flags.js';
+import { prepareModel, prepareModels } from './models.js';
+import { type Entry, type Loading, OURS, Peer, THEIRS } from './peer.js';
+import { timeProducts } from './products.js';
+import { print, showStatus } from './progress.js';
 import { Report, range, spread } from './report.js';
 import type { ShapeName } from './shapes.js';
+import { LOADING, listGroups, type SpeedCase } from './speed-cases.js';
 
-const { values: flags } = parseArgs({
-  options: {
-    quick: { type: 'boolean', default: false },
-    json: { type: 'string' },
-    threads: { type: 'string', default: '2' },
-    model: { type: 'string', multiple: true, default: ['Qwen3-0.6B'] },
-    type: { type: 'string', multiple: true, default: ['q8_0', 'q4_0'] },
-  },
-});
-const threads = Number(flags.threads);
-const repeats = flags.quick ? 3 : 9;
-const loads = flags.quick ? 2 : 5;
+const flags = readFlags();
+const { quick } = flags;
+const repeats = quick ? 3 : 7;
+const loads = quick ? 2 : 5;
+/** A case ends early when it has taken so long and has run a few times. */
+const [caseMs, fewest] = quick ? [9000, 1] : [45_000, 3];
+/** For everything, and of that for the products of matrices. */
+const [wholeMs, productMs] = quick ? [255_000, 30_000] : [Infinity, 0];
 
-/** Kaiwen's backends, each against the last entry. */
-const OURS: readonly Entry[] = [{ name: 'wasm', engine: 'kaiwen' }];
-const THEIRS: Entry = { name: 'llama.cpp', engine: 'llama.cpp' };
-const ENTRIES = [...OURS, THEIRS];
-
-interface SpeedCase {
-  name: string;
-  /** Tokens computed in the time that `run` returns. */
-  tokens: number;
-  /** Tokens of context needed. */
-  context: number;
-  run(peer: Peer): Promise<number>;
-  /** Weights are read once a token: the share of the machine's bandwidth is reported too. */
-  streams?: boolean;
-}
-
-const decode = (context: number, tokens: number): SpeedCase => ({
-  ...{ name: `decode, context ${context}`, tokens, context: context + tokens, streams: true },
-  run: (peer) => peer.decode(context, tokens),
-});
-const prefill = (tokens: number): SpeedCase => ({
-  ...{ name: `prefill ${tokens}`, tokens, context: tokens },
-  run: (peer) => peer.prefill(tokens),
-});
-const CASES = [decode(64, 64), prefill(512)];
-const context = Math.max(...CASES.map((speedCase) => speedCase.context));
-
+const ours = OURS.filter(({ name }) => flags.wantsBackend(name));
+const entries = [...ours, THEIRS];
+const them = ours.length;
 const report = new Report();
-console.log(`${cpus()[0]?.model.trim()}, ${threads} threads, medians of ${repeats} runs (loading: ${loads})`);
-for (const name of flags.model) {
-  for (const type of flags.type) await compare(name as ShapeName, type as ConvertType);
-}
-if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(report.results, null, 1)}\n`);
 
-async function compare(name: ShapeName, type: ConvertType): Promise<void> {
+print(
+  `${cpus()[0]?.model.trim()}, ${cpus().length} cores; medians of up to ${repeats} runs, ratios above 1: Kaiwen is better`,
+);
+for (const name of flags.models) await prepareModels(name, flags.types);
+const whole = new Deadline(wholeMs);
+const pairs = flags.models.flatMap((name) => flags.types.map((type) => ({ name, type })));
+let threads: number[] | undefined;
+/** What a token of a prompt costs all engines together, as last measured: every case begins with a prompt. */
+let promptTokenMs = 0;
+for (const [i, { name, type }] of pairs.entries()) {
+  await compare(name, type, whole.part(pairs.length - i, flags.products ? productMs : 0));
+  save();
+}
+if (flags.products) {
+  await timeProducts(report, ours, { quick, threads: flags.threads ?? cpus().length });
+  save();
+}
+
+function save(): void {
+  if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(report.results, null, 1)}\n`);
+}
+
+async function compare(name: ShapeName, type: ConvertType, deadline: Deadline): Promise<void> {
+  const label = `${name} ${type}`;
   const file = await prepareModel(name, type);
   await readThrough(file);
-  let bandwidth = await measureBandwidth(threads);
-  const { loadings, peers } = await loadAll(file);
-  const times = CASES.map(() => ENTRIES.map((): number[] => []));
-  let memory: number[];
-  try {
-    for (const peer of peers) {
-      await peer.prefill(64);
-      await peer.decode(16, 4);
-    }
-    for (const [c, speedCase] of CASES.entries()) {
-      for (let run = 0; run < repeats; run++) {
-        for (const [i, peer] of peers.entries()) times[c][i].push(await speedCase.run(peer));
-      }
-    }
-    memory = await Promise.all(peers.map((peer) => peer.memory()));
-    bandwidth = Math.max(bandwidth, await measureBandwidth(threads));
-  } finally {
-    for (const peer of peers) await peer.stop();
+  if (!threads || !quick) threads = await bestThreads(label, file);
+  const counts = threads;
+  const readers = Math.max(...counts);
+  let bandwidth = await bandwidthOf(label, readers);
+
+  const groups = listGroups(type, quick)
+    .map((group) => ({ ...group, cases: group.cases.filter(({ name }) => flags.wantsCase(name)) }))
+    .filter(({ cases }) => cases.length > 0);
+  if (groups.length === 0 && [LOADING.load, LOADING.memory].some(flags.wantsCase)) {
+    groups.push({ sequences: 1, cases: [] });
   }
+  const timings = new Map<SpeedCase, number[][]>();
+  const loadings = entries.map((): Loading[] => []);
+  let memory: number[] | undefined;
+  let cachePerToken = 0;
+  for (const { sequences, cases } of groups) {
+    const context = Math.max(128, ...cases.map((one) => one.context));
+    const first = memory === undefined;
+    if (!first && deadline.left === 0) {
+      print(`Left out of ${label} for want of time: ${cases.map((one) => one.name).join('; ')}`);
+      continue;
+    }
+    const peers = await loadPeers(label, file, counts, { context, sequences }, first ? loads : 1, (i, loading) => {
+      if (first) loadings[i].push(loading);
+    });
+    try {
+      cachePerToken ||= loadings[0][0].sizes!.cache / context / sequences;
+      for (const one of cases) {
+        const skip = one !== cases[0] && deadline.left < one.context * promptTokenMs;
+        const times = skip ? undefined : await timeCase(label, one, peers, deadline);
+        if (times) timings.set(one, times);
+        else print(`Left out of ${label} for want of time: ${one.name}`);
+      }
+      memory ??= await Promise.all(peers.map((peer) => peer.memory()));
+    } finally {
+      for (const peer of peers) await peer.stop();
+    }
+  }
+  const cold = flags.wantsCase(LOADING.cold) ? await timeColdStarts(label, file, counts, deadline) : undefined;
+  bandwidth = Math.max(bandwidth, await bandwidthOf(label, readers));
 
   const bytes = statSync(file).size;
-  const them = ENTRIES.length - 1;
-  console.log(`\n${name} ${type}: file ${(bytes / 1e6).toFixed(0)} MB, memory ${(bandwidth / 1e9).toFixed(1)} GB/s`);
-  for (const [i, { name: backend }] of OURS.entries()) {
-    const { sizes } = loadings[i][0];
+  print(`\n${label}: file ${(bytes / 1e6).toFixed(0)} MB, memory ${(bandwidth / 1e9).toFixed(1)} GB/s`);
+  print(`threads: ${entries.map((entry, i) => `${entry.name} ${counts[i]}`).join(', ')}`);
+  for (const [i, { name: backend }] of ours.entries()) {
     const add = report.for(backend, name, type);
-    for (const [c, { name, tokens, streams }] of CASES.entries()) {
-      const rate = (entry: number) => spread(times[c][entry].map((ms) => (tokens * 1000) / ms));
-      const [ours, theirs] = [rate(i), rate(them)];
-      add(name, ours, theirs, 'tokens/s', 'more');
-      const share = (value: number) => (value * sizes!.perToken) / bandwidth;
-      if (streams) add(`${name}: of bandwidth`, range(ours, share), range(theirs, share), 'share', 'more');
+    for (const [{ name, tokens, step }, times] of timings) {
+      const rate = (entry: number) => spread(times[entry].map((ms) => (tokens * 1000) / ms));
+      const [mine, theirs] = [rate(i), rate(them)];
+      add(name, mine, theirs, 'tokens/s', 'more');
+      if (!step) continue;
+      const stepBytes = step.bytes(loadings[i][0].sizes!, cachePerToken);
+      const share = (value: number) => ((value / step.tokens) * stepBytes) / bandwidth;
+      add(`${name}: of bandwidth`, range(mine, share), range(theirs, share), 'share', 'more');
     }
-    for (const [label, time] of [
-      ['load', ({ loadMs }: Loading) => loadMs],
-      ['load to first token', ({ firstTokenMs }: Loading) => firstTokenMs],
-    ] as const) {
-      add(label, spread(loadings[i].map(time)), spread(loadings[them].map(time)), 'ms', 'less');
+    if (cold) add(LOADING.cold, spread(cold[i]), spread(cold[them]), 'ms', 'less');
+    if (memory) {
+      const load = (entry: number) => spread(loadings[entry].map(({ loadMs }) => loadMs));
+      if (flags.wantsCase(LOADING.load)) add(LOADING.load, load(i), load(them), 'ms', 'less');
+      const resident = (entry: number) => spread([memory![entry] / 1e6]);
+      if (flags.wantsCase(LOADING.memory)) add(LOADING.memory, resident(i), resident(them), 'MB', 'less');
     }
-    add('resident memory', spread([memory[i] / 1e6]), spread([memory[them] / 1e6]), 'MB', 'less');
-    console.log(report.table(backend, name, type));
-    const limit = 1.1 * sizes!.weights + sizes!.cache + 200e6;
-    const speed = bytes / 1e6 / spread(loadings[i].map(({ loadMs }) => loadMs)).median;
-    console.log(
-      `${backend}: loads ${speed.toFixed(2)} GB/s; weights × 1.1 + cache + 200 MB = ${(limit / 1e6).toFixed(0)} MB`,
-    );
+    print(report.table(backend, name, type));
   }
 }
 
-/** Loads the file in every engine, each time in a new process; the last ones stay. */
-async function loadAll(file: string): Promise<{ loadings: Loading[][]; peers: Peer[] }> {
-  const loadings = ENTRIES.map((): Loading[] => []);
+/** Times of each peer, in turn. */
+async function timeCase(
+  label: string,
+  one: SpeedCase,
+  peers: readonly Peer[],
+  deadline: Deadline,
+): Promise<number[][]> {
+  const times = peers.map((): number[] => []);
+  const started = performance.now();
+  for (let run = 0; run < repeats; run++) {
+    if (run >= fewest && performance.now() - started > Math.min(caseMs, deadline.left)) break;
+    for (const [i, peer] of peers.entries()) {
+      showStatus(`${label}: ${one.name}, run ${run + 1} of ${repeats}, ${entries[i].name}`);
+      await Child.settle();
+      times[i].push(await one.run(peer));
+    }
+    if (one.name.startsWith('prefill')) promptTokenMs = times.reduce((sum, ms) => sum + ms[run], 0) / one.tokens;
+  }
+  return times;
+}
+
+/** Loads the file in every engine `times` times in turn, each time in a new process; the last ones stay, warm. */
+async function loadPeers(
+  label: string,
+  file: string,
+  counts: readonly number[],
+  settings: { context: number; sequences: number },
+  times: number,
+  use: (entry: number, loading: Loading) => void,
+): Promise<Peer[]> {
   const peers: Peer[] = [];
   try {
-    for (let run = 1; run <= loads; run++) {
-      for (const [i, entry] of ENTRIES.entries()) {
+    for (let run = 1; run <= times; run++) {
+      for (const [i, entry] of entries.entries()) {
+        showStatus(`${label}: loading, run ${run} of ${times}, ${entry.name}`);
         const peer = new Peer(entry);
         peers.push(peer);
-        loadings[i].push(await peer.load(file, { threads, context }));
-        if (run < loads) await peers.pop()!.stop();
+        use(i, await peer.load(file, { ...settings, threads: counts[i] }));
+        if (run < times) await peers.pop()!.stop();
       }
     }
+    for (const peer of peers) await warm(peer, settings.context);
+    return peers;
   } catch (error) {
     for (const peer of peers) await peer.stop();
     throw error;
   }
-  return { loadings, peers };
+}
+
+async function warm(peer: Peer, context: number): Promise<void> {
+  await peer.prefill(Math.min(64, context));
+  await peer.decode(16, 4);
+}
+
+async function timeColdStarts(
+  label: string,
+  file: string,
+  counts: readonly number[],
+  deadline: Deadline,
+): Promise<number[][]> {
+  const times = entries.map((): number[] => []);
+  for (let run = 1; run <= loads && (run === 1 || deadline.left > 0); run++) {
+    for (const [i, entry] of entries.entries()) {
+      showStatus(`${label}: cold start, run ${run} of ${loads}, ${entry.name}`);
+      times[i].push(await coldStart(entry, file, counts[i]));
+    }
+  }
+  return times;
+}
+
+/** For each entry the number of threads, one or all cores, that is faster at prefill and decoding together. */
+async function bestThreads(label: string, file: string): Promise<number[]> {
+  if (flags.threads !== undefined) return entries.map(() => flags.threads!);
+  const candidates = [...new Set([1, cpus().length])];
+  const scores = entries.map((): number[] => []);
+  for (const count of candidates) {
+    for (const [i, entry] of entries.entries()) {
+      showStatus(`${label}: trying ${count} threads, ${entry.name}`);
+      scores[i].push(await scoreThreads(entry, file, count));
+    }
+  }
+  return scores.map((score) => candidates[score.indexOf(Math.max(...score))]);
+}
+
+/** The product of both speeds, so that each counts by its ratio. */
+async function scoreThreads(entry: Entry, file: string, count: number): Promise<number> {
+  const peer = new Peer(entry);
+  try {
+    await peer.load(file, { threads: count, context: 128, sequences: 1 });
+    await warm(peer, 128);
+    const best = async (run: () => Promise<number>) => Math.min(await run(), await run());
+    return 1 / (await best(() => peer.prefill(64))) / (await best(() => peer.decode(64, 12)));
+  } finally {
+    await peer.stop();
+  }
+}
+
+async function bandwidthOf(label: string, count: number): Promise<number> {
+  showStatus(`${label}: memory bandwidth`);
+  return measureBandwidth(count);
 }
 
 /** So that the file lies in the page cache. */
