@@ -20,6 +20,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { complaints } from './complaints.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const MAIN = join(ROOT, 'dist/cli/main.js');
@@ -54,7 +55,7 @@ const run = (model: string): Promise<Outcome> => kaiwen('run', model, 'hi', '--g
 
 function expectRefusal(outcome: Outcome, message: RegExp, code = 1): void {
   expect(outcome.err).toMatch(message);
-  expect(outcome.err).toMatch(/^kaiwen: [^\n]+[.)]\n$/);
+  expect(complaints(outcome.err)).toMatch(/^kaiwen: [^\n]+[.)]\n$/);
   expect(outcome).toMatchObject({ code, signal: null, out: '' });
 }
 

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { KernelBench } from '../../../test/kernel-bench.js';
+import { isas, nativeRuns } from '../../../test/native-isas.js';
 import { NativeKernel } from '../../../test/native-kernel.js';
 import { QUANT } from '../../formats/quant/index.js';
 import { matmul } from '../ops/matmul.js';
 import * as reference from '../reference/matmul.js';
-import { availableIsas } from './available.js';
 import { floatRows } from './float.js';
 import { packRows } from './pack.js';
 import { type FloatType, widenHalf } from './widen.js';
@@ -33,7 +33,7 @@ function decode(type: 'f16' | 'bf16', held: Uint16Array) {
   return { held, values };
 }
 
-describe.each(availableIsas())('float rows, %s', (isa) => {
+describe.runIf(nativeRuns).each(isas)('float rows, %s', (isa) => {
   it.each(TYPES)('%s: adds products of any number of rows and tokens, the same bits for each token', (type) => {
     using kernel = new NativeKernel(floatRows(type), isa);
     const size = type === 'f32' ? 4 : 2;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { KernelBench } from '../../../test/kernel-bench.js';
+import { isas, nativeRuns } from '../../../test/native-isas.js';
 import { QUANT } from '../../formats/quant/index.js';
 import { byteLength, DTYPES } from '../dtype.js';
 import { heldBytes } from '../ops/layout.js';
@@ -7,7 +8,6 @@ import { matmul } from '../ops/matmul.js';
 import { quantize, quantizedBytes } from '../ops/quantize.js';
 import { repack } from '../ops/repack.js';
 import * as reference from '../reference/matmul.js';
-import { availableIsas } from './available.js';
 
 const TYPES = ['q8_0', 'q4_0', 'q4_k', 'q6_k'] as const;
 type Type = (typeof TYPES)[number];
@@ -57,7 +57,7 @@ function product({ bench, weights, x }: Case, type: Type, tokens: number, rows: 
   return bench.floats(y, tokens * rows);
 }
 
-describe.each(availableIsas())('quantised panels, %s', (isa) => {
+describe.runIf(nativeRuns).each(isas)('quantised panels, %s', (isa) => {
   it.each(TYPES)('%s agrees with the reference', (type) => {
     const super_ = DTYPES[type].block === 256;
     for (const cols of super_ ? [256, 1280] : [32, 96, 544]) {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { isas, nativeRuns } from '../../../test/native-isas.js';
 import { NativeKernel } from '../../../test/native-kernel.js';
-import { availableIsas } from './available.js';
 import { softmaxRows } from './softmax.js';
 
 interface Case {
@@ -69,7 +69,7 @@ function makeCase(rows: number, columns: number, visible: number, group: number,
   return { scores: random(rows * (columns + GAP)), rows, columns, visible, group, top, total, scale: 0.125 };
 }
 
-describe.each(availableIsas())('softmax, %s', (isa) => {
+describe.runIf(nativeRuns).each(isas)('softmax, %s', (isa) => {
   it('agrees with the reference for any part of the columns visible', () => {
     using kernel = new NativeKernel(softmaxRows, isa);
     for (const columns of [16, 48, 256]) {
