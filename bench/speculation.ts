@@ -2,13 +2,14 @@
  * What speculation gains: the same answers with it and without, in turn, in one run; medians of the milliseconds that
  * decoding took. Needs the build in dist/.
  *
- *   npx tsx bench/speculation.ts                          the shipped model, asked the same words twice in one chat
- *   npx tsx bench/speculation.ts MODEL [TOKENS] [REPEAT]  a model that goes on from a text that repeats itself
+ *   npx tsx bench/speculation.ts                  the shipped model, asked the same words twice in one chat
+ *   npx tsx bench/speculation.ts MODEL [TOKENS]   a model that goes on from a text that repeats itself
  */
 import type { ChatMessage, Model, TextEvent } from '../src/generate/api.js';
 import { load } from '../src/generate/load.js';
 
-const [path, tokens = '200', repeat = '5'] = process.argv.slice(2);
+const [path, tokens = '200'] = process.argv.slice(2);
+const ROUNDS = path ? 5 : 15;
 const WORDS = ['apple', 'peace', 'river', 'music', 'house', 'window', 'letter', 'friend'];
 const LIST = ['apple', 'river', 'music'].map((word) => `- name: ${word}\n  kind: noun\n  plural: ${word}s\n`).join('');
 
@@ -50,15 +51,16 @@ const continueText = (model: Model) =>
   collect(model.generate(LIST, { temperature: 0, maxTokens: Number(tokens), detectRepetition: false }));
 
 const run = path ? continueText : chat;
+const context = path ? 256 + Number(tokens) : 512;
 const models = await Promise.all(
-  [true, false].map((speculate) => load(path ?? 'models/glossary', { speculate, context: path ? 2048 : 512 })),
+  [true, false].map((speculate) => load(path ?? 'models/glossary', { speculate, context })),
 );
 const times: number[][] = [[], []];
 const last: Outcome[] = [];
 // The first round warms up.
-for (let round = 0; round <= Number(repeat); round++) {
-  for (const [i, model] of models.entries()) {
-    last[i] = await run(model);
+for (let round = 0; round <= ROUNDS; round++) {
+  for (const i of round % 2 ? [0, 1] : [1, 0]) {
+    last[i] = await run(models[i]);
     if (round > 0) times[i].push(last[i].decodeMs);
   }
 }

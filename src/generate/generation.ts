@@ -8,7 +8,7 @@ import { RepetitionDetector } from './repetition.js';
 import { MAX_STEP_ROWS } from './runner.js';
 import { Sampler } from './sampler.js';
 import type { Sequence } from './sequence.js';
-import { Drafter, NO_SPECULATION } from './speculation.js';
+import { type Drafter, NO_SPECULATION } from './speculation.js';
 
 /** Tokens to compute at the end of a sequence, and of how many of the last of them the logits are wanted. */
 export interface Proposal {
@@ -25,24 +25,21 @@ export class Generation {
   private decodeStarted?: number;
   private completionTokens = 0;
   private last = 0;
-  private readonly drafter?: Drafter;
   private readonly speculation: SpeculationStats = { ...NO_SPECULATION };
   /** What was computed behind `last` in the hope that it will be drawn. */
   private draft: readonly number[] = [];
 
-  /** Throws KaiwenError 'bad_input' on sampling parameters out of range. `speculate`: tokens may be drafted. */
+  /** Throws KaiwenError 'bad_input' on sampling parameters out of range. `drafter`: proposes tokens, if any are to be. */
   constructor(
     private readonly request: GenerateRequest,
     readonly sequence: Sequence,
     private readonly model: LoadedModel,
-    speculate: boolean,
+    private readonly drafter?: Drafter,
   ) {
     const { definition } = model;
     this.sampler = new Sampler(request.sampling, definition.vocabSize, request.tokens);
     this.repetition = request.detectRepetition ? new RepetitionDetector() : undefined;
     this.stop = new Set(request.stopTokens);
-    // What recurrent layers have taken in cannot be taken back.
-    if (speculate && !sequence.isRecurrent) this.drafter = new Drafter(request.tokens);
     this.cachedTokens = sequence.reuse(request.tokens, definition.rope);
   }
 

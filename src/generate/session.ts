@@ -8,7 +8,7 @@ import { MAX_STEP_ROWS } from './runner.js';
 import { Scheduler, turn } from './scheduler.js';
 import type { Sequence } from './sequence.js';
 import { type Lease, Slots } from './slots.js';
-import { NO_SPECULATION } from './speculation.js';
+import { Drafter, NO_SPECULATION, newHabits } from './speculation.js';
 import type { Tensor } from './tensor.js';
 
 type BenchTask = Extract<Task, { kind: 'bench' }>;
@@ -16,6 +16,7 @@ type BenchTask = Extract<Task, { kind: 'bench' }>;
 export class Session {
   private readonly slots: Slots;
   private readonly scheduler: Scheduler;
+  private readonly habits = newHabits();
 
   /** `speculate` as in EngineOptions. */
   constructor(
@@ -36,7 +37,11 @@ export class Session {
     this.checkTokens(request.tokens, this.model.info.context - 1);
     using lease = await this.slots.lend(request.tokens, signal);
     if (!lease) return emit(neverStarted(request));
-    const generation = new Generation(request, lease.sequences[0], this.model, this.speculate !== false);
+    const [sequence] = lease.sequences;
+    // What recurrent layers have taken in cannot be taken back.
+    const drafts = this.speculate !== false && !sequence.isRecurrent;
+    const drafter = drafts ? new Drafter(request.tokens, this.habits) : undefined;
+    const generation = new Generation(request, sequence, this.model, drafter);
     await this.scheduler.run(generation, signal, emit);
   }
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MAX_STEP_ROWS } from './runner.js';
-import { Drafter, draftLengths, longestDrafts, StepCosts } from './speculation.js';
+import { Drafter, draftLengths, longestDrafts, newHabits, StepCosts } from './speculation.js';
 
 /** Costs as measured in a machine where a step of so many rows takes `ms`. */
 function measured(
@@ -117,6 +117,15 @@ describe('Drafter', () => {
     for (const id of song.slice(0, 2)) drafter.push(id);
     const after = drafter.prospects(1)[0];
     expect(after).toBeLessThan(before[0] / 2);
+  });
+
+  it('begins where the answers before have ended up', () => {
+    const habits = newHabits();
+    const chance = () => new Drafter([...song, 1, ...song.slice(0, 2)], habits).prospects(1)[0];
+    const before = chance();
+    const drafter = new Drafter([...song, 1], habits);
+    for (let i = 0; i < 38; i += 2) for (const id of [song[i], song[i + 1], 1000 + i]) drafter.push(id);
+    expect(chance()).toBeLessThan(0.8 * before);
   });
 
   it('proposes what the text has said', () => {

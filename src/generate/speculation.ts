@@ -18,7 +18,7 @@ const LEAST_CHANCE = 0.05;
 
 export const NO_SPECULATION: SpeculationStats = { steps: 0, drafted: 0, accepted: 0 };
 
-/** How often a proposal is right, by the length of its match, before the answer has shown it. */
+/** How often a proposal is right, by the length of its match, before anything has shown it. */
 const FIRST_CHANCES = [
   { from: 2, chance: 0.2 },
   { from: 3, chance: 0.35 },
@@ -26,24 +26,39 @@ const FIRST_CHANCES = [
   { from: 8, chance: 0.75 },
   { from: MAX_MATCH, chance: 0.9 },
 ];
-/** Weight of the newest observation: about the last ten count. */
+/** Weight of the newest observation: about the last ten of an answer count, and the last fifty of all answers. */
 const CHANCE_WEIGHT = 0.1;
+const HABIT_WEIGHT = 0.02;
+
+/** How often proposals have been right in an engine's answers, for each class of match: where a new answer begins. */
+export type Habits = number[];
+
+export function newHabits(): Habits {
+  return FIRST_CHANCES.map(({ chance }) => chance);
+}
 
 /** One answer's proposals, and how far they can be trusted. */
 export class Drafter {
   private readonly lookup: Lookup;
-  private readonly chances = FIRST_CHANCES.map(({ chance }) => chance);
+  private readonly chances: number[];
 
-  constructor(prompt: Iterable<number>) {
+  /** `habits` learn from this answer too. */
+  constructor(
+    prompt: Iterable<number>,
+    private readonly habits = newHabits(),
+  ) {
+    this.chances = [...habits];
     this.lookup = new Lookup(prompt);
   }
 
   /** Takes the answer's next token. */
   push(id: number): void {
-    const { lookup } = this;
+    const { lookup, chances, habits } = this;
     if (lookup.next !== undefined) {
       const c = classOf(lookup.matched);
-      this.chances[c] += CHANCE_WEIGHT * (Number(lookup.next === id) - this.chances[c]);
+      const right = Number(lookup.next === id);
+      chances[c] += CHANCE_WEIGHT * (right - chances[c]);
+      habits[c] += HABIT_WEIGHT * (right - habits[c]);
     }
     lookup.push(id);
   }
