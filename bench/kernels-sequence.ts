@@ -1,10 +1,10 @@
 /**
  * Times the operations that carry a sequence (attention, delta rule and their companions), on one thread.
  *
- *   npx tsx bench/kernels-sequence.ts [plain|relaxed] [name filter]
+ *   npx tsx bench/kernels-sequence.ts [plain|relaxed|best|avx2|…] [name filter]
  */
 import { parseArgs } from 'node:util';
-import type { Simd } from '../src/tensor/kernels.js';
+import { availableIsas } from '../src/tensor/native/available.js';
 import { attention, attentionWorkBytes } from '../src/tensor/ops/attention.js';
 import { conv } from '../src/tensor/ops/conv.js';
 import { deltaGates, deltaRule, deltaStateBytes } from '../src/tensor/ops/delta.js';
@@ -18,7 +18,9 @@ import { KernelBench } from '../test/kernel-bench.js';
 import { oneRun } from '../test/sequence-cases.js';
 
 const { positionals } = parseArgs({ allowPositionals: true });
-const simd = (positionals[0] ?? 'relaxed') as Simd;
+const backend = positionals[0] ?? 'relaxed';
+const simd = backend === 'plain' ? 'plain' : 'relaxed';
+const isa = backend === 'best' ? availableIsas()[0] : availableIsas().find((name) => name === backend);
 const filter = positionals[1] ?? '';
 
 interface Case {
@@ -32,7 +34,7 @@ interface Case {
 
 function measure({ name, emit, bytes, macs }: Case): void {
   if (!name.includes(filter)) return;
-  const bench = new KernelBench(simd, 512 << 20);
+  const bench = new KernelBench(simd, 512 << 20, isa);
   let pieces = 0;
   const once = () => {
     const program = bench.program;

@@ -4,9 +4,9 @@
  * it: positions that only later rows see enter as products with zero.
  */
 import { Attention, DECODE_ROWS, KV_BLOCK, KV_PANEL, Kv, RANGE, Run } from '../src/tensor/ops/kv-constants';
-import { Q8_0_BLOCK } from '../src/tensor/ops/layout-constants';
+import { hasNativeAttention, nativeQueries, nativeScores, nativeSoftmax, nativeWeighted } from './attention-native';
 import { loadRow, scaleRow, softmax } from './attention-rows';
-import { headBytes, paddedDepth } from './kv';
+import { headBytes, paddedDepth, valueOffset } from './kv';
 import { quantizeFrom } from './quantize';
 import { int, ptr } from './record';
 import { exp } from './simd';
@@ -15,6 +15,9 @@ import { scores8, weighted8 } from './tile-int8';
 
 /** Rows (tokens × heads of the group) that are computed together. */
 const ROWS: i32 = 32;
+
+/** f16 panels are 2^-112 of their values. Queries take 2^64 of it, so that neither side can overflow. */
+const F16_HEADROOM: f32 = 18446744073709551616.0;
 
 /** Ranges that a row sees when it is the last of `context` positions. */
 // @ts-ignore: decorator
@@ -51,11 +54,11 @@ function decodeRows(
   const panels = (n + KV_PANEL - 1) / KV_PANEL;
   const rows = count * group;
 
-  // Scratch: queries [rows, depth], sums [rows, depth], largest scores, totals, corrections [rows], scores [rows, line],
-  // and what the products of the 8-bit cache need. A line is a vector longer than the scores.
+  // Scratch: arguments, queries [rows, depth], sums [rows, depth], largest scores, totals, corrections [rows], scores
+  // [rows, line], and what the 8-bit cache needs. A line is a vector longer than the scores.
   const sumBytes = <usize>depth << 2;
   const line = <usize>(panels + 1) << 6;
-  const q = scratch;
+  const q = scratch + 64;
   const o = q + <usize>rows * sumBytes;
   const top = o + <usize>rows * sumBytes;
   const total = top + (<usize>rows << 2);
@@ -63,42 +66,43 @@ function decodeRows(
   const scores = (correction + (<usize>rows << 2) + 63) & ~63;
   const spare = scores + <usize>rows * line;
 
-  // f16 panels are 2^-112 of their values. Queries take 2^64 of it, so that neither side can overflow.
-  const factor: f32 = half ? 18446744073709551616.0 : 1;
+  const native = hasNativeAttention();
+  const factor: f32 = half && !native ? F16_HEADROOM : 1;
   for (let t = 0; t < count; t++) {
     loadRow(op, firstRow + t, kvHead, q + <usize>(t * group) * sumBytes, sumBytes, factor);
   }
-  const head = <usize>load<u32>(run, Run.slot << 2) * ptr(op, Attention.slotBytes) + <usize>kvHead * headBytes(type, capacity, depth);
-  const keys = ptr(op, Attention.keys) + head + headBytes(type, from, depth);
-  const values = ptr(op, Attention.values) + head;
-  if (type == Kv.f32) {
-    product<f32>(q, sumBytes, rows, keys, <usize>depth << 6, panels, dim, scores, line);
-  } else if (half) {
-    product<u16>(q, sumBytes, rows, keys, <usize>depth << 5, panels, dim, scores, line);
-  } else {
-    const blocks = depth / KV_BLOCK;
-    quantizeFrom(q, spare, 0, rows * blocks, 16);
-    scores8(spare, rows, keys, panels, blocks, scores, line);
-  }
-  for (let r = 0; r < rows; r++) {
-    const row = scores + <usize>r * line;
-    const i = <usize>r << 2;
-    if (half) scaleRow(row, row, panels * KV_PANEL, F16_SCALE / 18446744073709551616.0);
+  for (let i: usize = 0; i < <usize>rows << 2; i += 4) {
     store<f32>(top + i, -f32.MAX_VALUE);
     store<f32>(total + i, 0);
-    softmax(row, min(n, seen + r / group), n, top + i, total + i, correction + i);
-    if (half) scaleRow(row, row, panels * KV_PANEL, F16_SCALE);
   }
-  if (type == Kv.f32) {
-    const first = values + (<usize>from << 6);
-    product<f32>(scores, line, rows, first, <usize>capacity << 6, depth / KV_PANEL, n, o, sumBytes);
-  } else if (half) {
-    const first = values + (<usize>from << 5);
-    product<u16>(scores, line, rows, first, <usize>capacity << 5, depth / KV_PANEL, n, o, sumBytes);
+  const head = <usize>load<u32>(run, Run.slot << 2) * ptr(op, Attention.slotBytes) + <usize>kvHead * headBytes(type, capacity, depth);
+  const keys = ptr(op, Attention.keys) + head + headBytes(type, from, depth);
+  const values = ptr(op, Attention.values) + head + valueOffset(type, from);
+  const next = valueOffset(type, capacity);
+  if (native) {
+    const x = nativeQueries(type, q, rows, depth, spare);
+    nativeScores(scratch, type, x, rows, keys, panels, dim, depth, scores, line);
+    nativeSoftmax(scratch, scores, line, rows, n, seen, group, top, total, correction);
+    nativeWeighted(scratch, type, scores, line, rows, values, next, n, depth, o, 0);
   } else {
-    const first = values + <usize>(from / KV_PANEL) * Q8_0_BLOCK;
-    const next = <usize>(capacity / KV_PANEL) * Q8_0_BLOCK;
-    weighted8(scores, line, rows, first, next, depth / KV_BLOCK, n, o, sumBytes, spare);
+    if (type == Kv.int8) {
+      quantizeFrom(q, spare, 0, rows * (depth / KV_BLOCK), 16);
+      scores8(spare, rows, keys, panels, depth / KV_BLOCK, scores, line);
+    } else if (half) {
+      product<u16>(q, sumBytes, rows, keys, <usize>depth << 5, panels, dim, scores, line);
+    } else {
+      product<f32>(q, sumBytes, rows, keys, <usize>depth << 6, panels, dim, scores, line);
+    }
+    for (let r = 0; r < rows; r++) {
+      const row = scores + <usize>r * line;
+      const i = <usize>r << 2;
+      if (half) scaleRow(row, row, panels * KV_PANEL, F16_SCALE / F16_HEADROOM);
+      softmax(row, min(n, seen + r / group), n, top + i, total + i, correction + i);
+      if (half) scaleRow(row, row, panels * KV_PANEL, F16_SCALE);
+    }
+    if (type == Kv.int8) weighted8(scores, line, rows, values, next, depth / KV_BLOCK, n, o, sumBytes, spare);
+    else if (half) product<u16>(scores, line, rows, values, next, depth / KV_PANEL, n, o, sumBytes);
+    else product<f32>(scores, line, rows, values, next, depth / KV_PANEL, n, o, sumBytes);
   }
 
   for (let r = 0; r < rows; r++) {

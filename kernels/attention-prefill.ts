@@ -4,8 +4,9 @@
  */
 import { Attention, KV_BLOCK, KV_PANEL, Kv, Run } from '../src/tensor/ops/kv-constants';
 import { Q8_0_BLOCK, X_SCALE } from '../src/tensor/ops/layout-constants';
+import { hasNativeAttention, nativeQueries, nativeScores, nativeSoftmax, nativeWeighted } from './attention-native';
 import { loadRow, scaleRow, softmax } from './attention-rows';
-import { headBytes, paddedDepth } from './kv';
+import { headBytes, paddedDepth, valueOffset } from './kv';
 import { widenKeys8, widenValues8 } from './kv-int8';
 import { quantizeFrom } from './quantize';
 import { int, ptr } from './record';
@@ -14,6 +15,8 @@ import { tile4 } from './tile';
 
 /** Positions of a block: scores and a block of keys stay in the first cache. */
 const BLOCK: i32 = 64;
+/** Machine code reads keys and values where they lie; larger blocks make fewer calls. */
+const NATIVE_BLOCK: i32 = 256;
 
 /** `first`: the piece's first row in the run. */
 export function prefill(op: usize, run: usize, kvHead: i32, first: i32, scratch: usize): void {
@@ -28,20 +31,24 @@ export function prefill(op: usize, run: usize, kvHead: i32, first: i32, scratch:
   const firstPosition = load<i32>(run, Run.position << 2) + first;
   const context = firstPosition + count;
 
-  // Scratch: queries and sums for each row, one block of scores, and the block's keys or values as f32.
+  const native = hasNativeAttention();
+  const block = native ? NATIVE_BLOCK : BLOCK;
+
+  // Scratch: arguments, queries and sums for each row, one block of scores, and the block's keys or values as f32.
   const padded = <usize>((rows + 3) & ~3);
   const sumBytes = <usize>depth << 2;
-  const q = scratch;
+  const q = scratch + 64;
   const o = q + padded * sumBytes;
   const scores = o + padded * sumBytes;
-  const top = scores + padded * <usize>(BLOCK << 2);
+  const line = <usize>(block << 2) + 64;
+  const top = scores + padded * line;
   const total = top + (padded << 2);
   const correction = total + (padded << 2);
   const wide = (correction + (padded << 2) + 63) & ~63;
 
   for (let t = 0; t < count; t++) loadRow(op, firstRow + t, kvHead, q + <usize>(t * group) * sumBytes, sumBytes, 1);
   // As decoding rounds them, so that it matters little which of the two computes a token.
-  if (type == Kv.int8) roundQueries(q, rows * (depth / KV_BLOCK), wide);
+  if (type == Kv.int8 && !native) roundQueries(q, rows * (depth / KV_BLOCK), wide);
   memory.fill(q + <usize>rows * sumBytes, 0, (padded - <usize>rows) * sumBytes);
   memory.fill(o, 0, padded * sumBytes);
   memory.fill(total, 0, padded << 2);
@@ -51,30 +58,41 @@ export function prefill(op: usize, run: usize, kvHead: i32, first: i32, scratch:
   }
 
   const head = <usize>load<u32>(run, Run.slot << 2) * ptr(op, Attention.slotBytes) + <usize>kvHead * headBytes(type, capacity, depth);
-  for (let start = 0; start < context; start += BLOCK) {
-    const n = min(BLOCK, context - start);
+  const firstKeys = ptr(op, Attention.keys) + head;
+  const firstValues = ptr(op, Attention.values) + head;
+  const queries = native ? nativeQueries(type, q, rows, depth, wide) : q;
+  for (let start = 0; start < context; start += block) {
+    const n = min(block, context - start);
     const panels = (n + KV_PANEL - 1) / KV_PANEL;
-    const keys = wideKeys(type, ptr(op, Attention.keys) + head + headBytes(type, start, depth), panels, depth, wide);
+    const seen = firstPosition + 1 - start;
+    if (native) {
+      const blockKeys = firstKeys + headBytes(type, start, depth);
+      const blockValues = firstValues + valueOffset(type, start);
+      nativeScores(scratch, type, queries, rows, blockKeys, panels, dim, depth, scores, line);
+      nativeSoftmax(scratch, scores, line, rows, n, seen, group, top, total, correction);
+      nativeWeighted(scratch, type, scores, line, rows, blockValues, valueOffset(type, capacity), n, depth, o, correction);
+      continue;
+    }
+    const keys = wideKeys(type, firstKeys + headBytes(type, start, depth), panels, depth, wide);
     for (let j: usize = 0; j < <usize>panels; j++) {
       const panel = keys + j * (sumBytes << 4);
       for (let r: usize = 0; r < padded; r += 4) {
-        const c = scores + ((r * BLOCK + (j << 4)) << 2);
-        tile4<f32>(q + r * sumBytes, sumBytes, panel, 64, dim, c, BLOCK << 2, 0);
-        tile4<f32>(q + r * sumBytes, sumBytes, panel + 32, 64, dim, c + 32, BLOCK << 2, 0);
+        const c = scores + r * line + (j << 6);
+        tile4<f32>(q + r * sumBytes, sumBytes, panel, 64, dim, c, line, 0);
+        tile4<f32>(q + r * sumBytes, sumBytes, panel + 32, 64, dim, c + 32, line, 0);
       }
     }
     for (let r = 0; r < rows; r++) {
-      const visible = min(n, firstPosition + r / group + 1 - start);
       const i = <usize>r << 2;
-      softmax(scores + i * BLOCK, visible, n, top + i, total + i, correction + i);
+      softmax(scores + <usize>r * line, min(n, seen + r / group), n, top + i, total + i, correction + i);
     }
     for (let d: usize = 0; d < <usize>depth; d += KV_PANEL) {
-      const panel = wideValues(type, ptr(op, Attention.values) + head, <i32>d, start, n, capacity, wide);
+      const panel = wideValues(type, firstValues, <i32>d, start, n, capacity, wide);
       for (let r: usize = 0; r < padded; r += 4) {
         const c = o + r * sumBytes + (d << 2);
-        const a = scores + r * (BLOCK << 2);
-        tile4<f32>(a, BLOCK << 2, panel, 64, n, c, sumBytes, correction + (r << 2));
-        tile4<f32>(a, BLOCK << 2, panel + 32, 64, n, c + 32, sumBytes, correction + (r << 2));
+        const a = scores + r * line;
+        tile4<f32>(a, line, panel, 64, n, c, sumBytes, correction + (r << 2));
+        tile4<f32>(a, line, panel + 32, 64, n, c + 32, sumBytes, correction + (r << 2));
       }
     }
   }

@@ -5,6 +5,7 @@
  * The 8-bit cache has a layout of its own: kv-int8.ts.
  */
 import { KV_BLOCK, KV_PANEL, Kv, Run, StoreKV } from '../src/tensor/ops/kv-constants';
+import { Q8_0_BLOCK } from '../src/tensor/ops/layout-constants';
 import { headBytes8, storeKey8, storeValue8 } from './kv-int8';
 import { int, ptr } from './record';
 import { storeLow16, toF16 } from './simd';
@@ -23,6 +24,14 @@ export function paddedDepth(type: i32, dim: i32): i32 {
 export function headBytes(type: i32, capacity: i32, depth: i32): usize {
   if (type == Kv.int8) return headBytes8(capacity, depth);
   return (<usize>capacity * <usize>depth) << (type == Kv.f16 ? 1 : 2);
+}
+
+/** Bytes from a head's first value to the first of position `from`, a multiple of 16, in the first panel. */
+// @ts-ignore: decorator
+@inline
+export function valueOffset(type: i32, from: i32): usize {
+  if (type == Kv.int8) return <usize>(from / KV_PANEL) * Q8_0_BLOCK;
+  return <usize>(from * KV_PANEL) << (type == Kv.f16 ? 1 : 2);
 }
 
 /** A piece is some rows of the step, whichever runs they belong to. */

@@ -1,6 +1,8 @@
 /** What the tests of the operations in src/tensor/ops share: inputs, both builds, and a comparison. */
 import { describe, expect } from 'vitest';
 import { chooseSimd, type Simd } from '../src/tensor/kernels.js';
+import { availableIsas } from '../src/tensor/native/available.js';
+import type { IsaName } from '../src/tensor/native/isa.js';
 import { OP_BYTES } from '../src/tensor/opcodes.js';
 import { type Batch, type Run, runTable } from '../src/tensor/ops/batch.js';
 import type { KernelBench } from './kernel-bench.js';
@@ -9,6 +11,12 @@ import type { KernelBench } from './kernel-bench.js';
 export function onBothBuilds(name: string, suite: (simd: Simd) => void): void {
   const builds: Simd[] = chooseSimd() === 'relaxed' ? ['plain', 'relaxed'] : ['plain'];
   for (const simd of builds) describe(`${name} (${simd})`, () => suite(simd));
+}
+
+/** The same, and with the native kernels of each instruction set that this machine has. */
+export function onAllBackends(name: string, suite: (simd: Simd, isa?: IsaName) => void): void {
+  onBothBuilds(name, suite);
+  for (const isa of availableIsas()) describe(`${name} (${isa})`, () => suite(chooseSimd(), isa));
 }
 
 /** Numbers in [-scale, scale), the same for the same seed (a linear congruential generator). */

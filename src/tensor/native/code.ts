@@ -8,6 +8,7 @@ import { product, productHalf } from './product.js';
 import { emitPanels } from './quantized.js';
 import { readMemory } from './read.js';
 import { softmaxRows } from './softmax.js';
+import { weighted8 } from './weighted.js';
 import { widenHalf } from './widen.js';
 
 /** Kernels by number. */
@@ -27,6 +28,7 @@ const KERNELS: Readonly<Record<Native, (a: Assembler, isa: Isa) => void>> = {
   [Native.widenHalf]: widenHalf,
   [Native.softmaxRows]: softmaxRows,
   [Native.read]: readMemory,
+  [Native.weighted8]: weighted8,
 };
 
 export interface MachineCode {

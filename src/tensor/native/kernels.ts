@@ -21,6 +21,7 @@ export const enum Native {
   widenHalf = 12,
   softmaxRows = 13,
   read = 14,
+  weighted8 = 15,
 }
 
 /** Quantised panels × quantised activations: y[t, 16 p + r] += Σ_c w[16 p + r, c] · x[t, c]. */
@@ -41,7 +42,10 @@ export const enum PanelArgs {
 
 export const PAIR_TOKENS = 6;
 
-/** c = a · b, or c = scales · c + a · b, with b in panels of 16 columns: [k][16] of f32, or of f16 (productHalf). */
+/**
+ * c = a · b, or c = scales · c + a · b, with b in panels of 16 columns, [k][16] of f32 or of f16 (productHalf), or in
+ * panels of 32 columns as the 8-bit cache keeps values (weighted8; kernels/kv-int8.ts).
+ */
 export const enum ProductArgs {
   a = 0,
   aStride = 1,
@@ -53,7 +57,7 @@ export const enum ProductArgs {
   k = 6,
   c = 7,
   cStride = 8,
-  /** One f32 a row, or 0: c is overwritten. Not with halves. */
+  /** One f32 a row, or 0: c is overwritten. */
   scales = 9,
 }
 

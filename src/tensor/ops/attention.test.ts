@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { KernelBench } from '../../../test/kernel-bench.js';
-import { batchOf, onBothBuilds, oneRun, random, relativeError } from '../../../test/sequence-cases.js';
+import { batchOf, onAllBackends, oneRun, random, relativeError } from '../../../test/sequence-cases.js';
 import { type AttentionCase, attention as reference } from '../reference/attention.js';
 import { fromF16, roundHeads, toF16 } from '../reference/kv.js';
 import { attention, attentionWorkBytes } from './attention.js';
@@ -31,9 +31,9 @@ function emptyCache(bench: KernelBench, type: KvType, kvHeads: number, headDim: 
   return { type, headDim, capacity, keys, values: keys + bytes, slotBytes: 2 * bytes };
 }
 
-onBothBuilds('attention', (simd) => {
+onAllBackends('attention', (simd, isa) => {
   function check(type: KvType, c: AttentionCase): void {
-    const bench = new KernelBench(simd, 64 << 20);
+    const bench = new KernelBench(simd, 64 << 20, isa);
     const { tokens, position, heads, kvHeads, headDim } = c;
     const context = position + tokens;
     const capacity = context + 3;
@@ -87,7 +87,7 @@ onBothBuilds('attention', (simd) => {
     });
 
     it(`computes a row the same alone, among others of its run, and beside other sequences (${type})`, () => {
-      const bench = new KernelBench(simd, 64 << 20);
+      const bench = new KernelBench(simd, 64 << 20, isa);
       const [heads, kvHeads, headDim, capacity] = [10, 2, 40, 1100];
       const shape = { heads, kvHeads, scale: 0.2 };
       const cache = emptyCache(bench, type, kvHeads, headDim, capacity, 3);
@@ -136,7 +136,7 @@ onBothBuilds('attention', (simd) => {
   });
 
   it('reads strided queries and writes strided outputs in place', () => {
-    const bench = new KernelBench(simd);
+    const bench = new KernelBench(simd, 64 << 20, isa);
     const [tokens, heads, headDim, stride] = [5, 2, 8, 40];
     const q = random(tokens * stride, 3);
     const k = random(tokens * heads * headDim, 1);
