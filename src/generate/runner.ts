@@ -109,6 +109,7 @@ export class Runner implements Ops<Tensor> {
       for (const part of parts) part.sequence.advance(part.tokens);
       return use(x);
     } catch (error) {
+      for (const arena of marks.keys()) arena.program.clear();
       for (const { sequence } of parts) sequence.forget();
       throw error;
     } finally {
