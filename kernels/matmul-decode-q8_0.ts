@@ -1,9 +1,9 @@
 /**
  * One token × a panel of 16 rows of q8_0. The block's 32 values of x stay in registers, four columns a vector, while
- * four groups of four rows pass. For 16 products a load, three operations that widen, two 16-bit dot products and two
- * additions; for four rows 16 more to scale: about 375 instructions for the 544 bytes of a block.
- * Registers: 8 of x, 2 sums, weights, 4 temporaries: 15. Float sums live in memory for the reason given in
- * matmul-tile8.ts.
+ * four groups of four rows pass. For 8 products a load that widens, a 16-bit dot product and an addition; for four rows
+ * 16 more to scale: about 280 instructions for the 544 bytes of a block, all but a few of them for the four vector
+ * units, which are what limits it.
+ * Registers: 8 of x, 2 sums, weights, temporaries. Float sums live in memory for the reason given in matmul-tile8.ts.
  */
 import { Q8_0_BLOCK, X16_BLOCK, X_SCALE } from '../src/tensor/ops/layout-constants';
 import { dot16, joinRows, lowHalf, highHalf } from './matmul-dot';
@@ -47,30 +47,22 @@ function fourRows(
   x0: v128, x1: v128, x2: v128, x3: v128, x4: v128, x5: v128, x6: v128, x7: v128,
   out: usize,
 ): void {
-  let v = v128.load(q);
-  let a = i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_s(v), x0);
-  let b = i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_s(v), x0);
-  v = v128.load(q, 64);
-  a = dot16(a, i16x8.extend_low_i8x16_s(v), x1);
-  b = dot16(b, i16x8.extend_high_i8x16_s(v), x1);
-  v = v128.load(q, 128);
-  a = dot16(a, i16x8.extend_low_i8x16_s(v), x2);
-  b = dot16(b, i16x8.extend_high_i8x16_s(v), x2);
-  v = v128.load(q, 192);
-  a = dot16(a, i16x8.extend_low_i8x16_s(v), x3);
-  b = dot16(b, i16x8.extend_high_i8x16_s(v), x3);
-  v = v128.load(q, 256);
-  a = dot16(a, i16x8.extend_low_i8x16_s(v), x4);
-  b = dot16(b, i16x8.extend_high_i8x16_s(v), x4);
-  v = v128.load(q, 320);
-  a = dot16(a, i16x8.extend_low_i8x16_s(v), x5);
-  b = dot16(b, i16x8.extend_high_i8x16_s(v), x5);
-  v = v128.load(q, 384);
-  a = dot16(a, i16x8.extend_low_i8x16_s(v), x6);
-  b = dot16(b, i16x8.extend_high_i8x16_s(v), x6);
-  v = v128.load(q, 448);
-  a = dot16(a, i16x8.extend_low_i8x16_s(v), x7);
-  b = dot16(b, i16x8.extend_high_i8x16_s(v), x7);
+  let a = i32x4.dot_i16x8_s(v128.load8x8_s(q), x0);
+  let b = i32x4.dot_i16x8_s(v128.load8x8_s(q, 8), x0);
+  a = dot16(a, v128.load8x8_s(q, 64), x1);
+  b = dot16(b, v128.load8x8_s(q, 72), x1);
+  a = dot16(a, v128.load8x8_s(q, 128), x2);
+  b = dot16(b, v128.load8x8_s(q, 136), x2);
+  a = dot16(a, v128.load8x8_s(q, 192), x3);
+  b = dot16(b, v128.load8x8_s(q, 200), x3);
+  a = dot16(a, v128.load8x8_s(q, 256), x4);
+  b = dot16(b, v128.load8x8_s(q, 264), x4);
+  a = dot16(a, v128.load8x8_s(q, 320), x5);
+  b = dot16(b, v128.load8x8_s(q, 328), x5);
+  a = dot16(a, v128.load8x8_s(q, 384), x6);
+  b = dot16(b, v128.load8x8_s(q, 392), x6);
+  a = dot16(a, v128.load8x8_s(q, 448), x7);
+  b = dot16(b, v128.load8x8_s(q, 456), x7);
   const sums = f32x4.convert_i32x4_s(joinRows(a, b));
   v128.store(out, madd(sums, v128.load(out, 64), v128.load(out)));
 }

@@ -20,7 +20,8 @@ import { int, ptr } from './record';
 
 /** Up to this many tokens, a panel is decoded again for each while it is in cache: cheaper than expanding it. */
 function decodeTokens(type: i32): i32 {
-  return type == Held.q8_0 ? 4 : 2;
+  if (type == Held.q8_0) return 3;
+  return type == Held.q6_k ? 1 : 2;
 }
 
 export function matmul(op: usize, piece: i32, scratch: usize): void {
