@@ -1,6 +1,6 @@
 /** Runs every native kernel once beside its WebAssembly twin, before anything relies on it. */
 import { DTYPES } from '../dtype.js';
-import { chooseSimd, compileKernels, instantiate, type NativeCalls } from '../kernels.js';
+import { chooseSimd, compileKernels, instantiate, type Kernels, type NativeCalls } from '../kernels.js';
 import { OP_BYTES, SCRATCH_BYTES } from '../opcodes.js';
 import { activationBits, type HeldType, heldBytes, isFloat } from '../ops/layout.js';
 import { Q4_0_BLOCK, Q4_K_BLOCK, Q6_K_BLOCK, Q8_0_BLOCK } from '../ops/layout-constants.js';
@@ -22,22 +22,45 @@ const BYTES = DATA + (1 << 20);
 
 /** What differs, or undefined if nothing does. `bind` makes the native kernels callable over a memory. */
 export function selfTest(bind: (memory: WebAssembly.Memory) => NativeCalls): string | undefined {
+  const pages = Math.ceil(BYTES / PAGE);
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  const module = compileKernels(chooseSimd());
+  const [wasm, native] = [instantiate(module, memory), instantiate(module, memory, bind(memory))];
+  const words = randomWords(heldBytes('f32', ROWS, COLS) / 4);
   for (const type of TYPES) {
-    const expected = product(type);
-    const actual = product(type, bind);
-    const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-    const worst = actual.reduce((most, value, i) => Math.max(most, Math.abs(value - expected[i])), 0);
+    const expected = product(type, words, memory, wasm, false);
+    const actual = product(type, words, memory, native, true);
+    let largest = 0;
+    let worst = 0;
+    for (let i = 0; i < expected.length; i++) {
+      largest = Math.max(largest, Math.abs(expected[i]));
+      worst = Math.max(worst, Math.abs(actual[i] - expected[i]));
+    }
     // NaN must fail too.
     if (!(largest > 0 && worst <= 1e-5 * largest)) return `${type} is off by ${worst} of ${largest}`;
   }
 }
 
-/** A product of pseudo-random weights in held form with pseudo-random activations. */
-function product(type: HeldType, bind?: (memory: WebAssembly.Memory) => NativeCalls): Float32Array {
-  const simd = chooseSimd();
-  const pages = Math.ceil(BYTES / PAGE);
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-  const kernels = instantiate(compileKernels(simd), memory, bind?.(memory));
+function randomWords(count: number): Int32Array {
+  const words = new Int32Array(count);
+  // The upper bits of a linear congruence are the random ones (Numerical Recipes), so two steps make a word.
+  for (let i = 0, state = 1; i < count; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) | 0;
+    const upper = state & 0xffff_0000;
+    state = (Math.imul(state, 1664525) + 1013904223) | 0;
+    words[i] = upper | (state >>> 16);
+  }
+  return words;
+}
+
+/** A product of weights in held form with activations, both made of random words. */
+function product(
+  type: HeldType,
+  words: Int32Array,
+  memory: WebAssembly.Memory,
+  kernels: Kernels,
+  native: boolean,
+): Float32Array {
   const program = new Program(memory, PROGRAM, 16);
   let top = DATA;
   const alloc = (bytes: number) => {
@@ -47,20 +70,17 @@ function product(type: HeldType, bind?: (memory: WebAssembly.Memory) => NativeCa
   };
   const weights = alloc(heldBytes(type, ROWS, COLS));
   const bytes = new Uint8Array(memory.buffer, weights, heldBytes(type, ROWS, COLS));
-  let state = 1;
-  const random = () => {
-    state = (Math.imul(state, 1664525) + 1013904223) | 0;
-    return state;
-  };
-  for (let i = 0; i < bytes.length; i++) bytes[i] = random() >>> 24;
+  bytes.set(new Uint8Array(words.buffer, 0, bytes.length));
   tame(type, bytes);
   const x = alloc(4 * TOKENS * COLS);
-  new Float32Array(memory.buffer, x, TOKENS * COLS).forEach((_, i, values) => {
-    values[i] = random() / 2 ** 31;
-  });
-  const bits = activationBits(type, simd, bind !== undefined);
+  const values = new Float32Array(memory.buffer, x, TOKENS * COLS);
+  for (let i = 0; i < values.length; i++) values[i] = words[i] / 2 ** 31;
+  const bits = activationBits(type, chooseSimd(), native);
   const activations = bits ? alloc(quantizedBytes(TOKENS, COLS, bits)) : x;
   const y = alloc(4 * TOKENS * ROWS);
+  const results = new Float32Array(memory.buffer, y, TOKENS * ROWS);
+  // What is not computed is not what was computed before.
+  results.fill(Number.NaN);
   if (bits) quantize(program, { x, out: activations, tokens: TOKENS, cols: COLS, bits });
   matmul(program, { type, weights, x: activations, y, tokens: TOKENS, rows: ROWS, cols: COLS });
   const ints = new Int32Array(memory.buffer);
@@ -68,7 +88,7 @@ function product(type: HeldType, bind?: (memory: WebAssembly.Memory) => NativeCa
     const op = PROGRAM + i * OP_BYTES;
     for (let piece = 0; piece < ints[op / 4 + 1]; piece++) kernels.execute(op, piece, SCRATCH);
   }
-  return new Float32Array(memory.buffer, y, TOKENS * ROWS);
+  return results.slice();
 }
 
 /** Where a block's f16 scales lie, and how long it is. */
