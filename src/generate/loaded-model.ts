@@ -26,11 +26,7 @@ export class LoadedModel implements Disposable {
   ) {}
 
   /** Opens, checks, places and reads the model at `path`. `report` may throw to stop. */
-  static async load(
-    path: string,
-    options: WorkerOptions,
-    report: (progress: LoadProgress) => void,
-  ): Promise<LoadedModel> {
+  static load(path: string, options: WorkerOptions, report: (progress: LoadProgress) => void): LoadedModel {
     const started = performance.now();
     using checkpoint = openCheckpoint(path, { vocabulary: false });
     const weights = new CheckpointWeights(checkpoint);
@@ -39,7 +35,6 @@ export class LoadedModel implements Disposable {
     const { settings, sizes, arenaIndex } = planMemory(checkpoint, definition, weights.held, options);
     const team = new Team(sizes, { ...settings, native: options.native });
     try {
-      await team.assembled();
       const arenaOf = (layer: number) => team.arenas[arenaIndex.get(layer)!];
       const cache = new Cache(settings.kv, settings.context, settings.sequences);
       const head = definition.head.weight as HeldWeight;

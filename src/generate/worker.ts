@@ -15,11 +15,11 @@ function send(message: FromWorker, transfer: ArrayBuffer[] = []): void {
   port.postMessage(message, transfer);
 }
 
-async function main(): Promise<void> {
+function main(): void {
   let model: LoadedModel;
   try {
     let reported = 0;
-    model = await LoadedModel.load(path, options, (progress) => {
+    model = LoadedModel.load(path, options, (progress) => {
       if (Atomics.load(cancelLoad, 0)) throw new KaiwenError('aborted', 'Loading was cancelled.');
       const now = performance.now();
       if (now - reported < 50 && progress.loadedBytes < progress.totalBytes) return;

@@ -3,7 +3,6 @@
  * Members may come late or sleep; work goes to whoever is there (kernels/team.ts). The calling thread blocks
  * while a program runs, so it must be a worker of its own, never the thread that serves HTTP or a terminal.
  */
-import { once } from 'node:events';
 import type { Worker } from 'node:worker_threads';
 import { KaiwenError } from '../errors.js';
 import { Arena, memberScratch } from './arena.js';
@@ -64,12 +63,6 @@ export class Team implements Disposable {
 
   get isNative(): boolean {
     return !('refused' in this.native);
-  }
-
-  /** Resolves when every member is there; programs run before that too, with those who are. */
-  async assembled(): Promise<void> {
-    // Threads start only when this one returns to its event loop.
-    await Promise.all(this.workers.map((worker) => once(worker, 'online')));
   }
 
   /** Runs the arena's program to its end and clears it. Throws KaiwenError 'internal' if a member fails. */
