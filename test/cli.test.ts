@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { availableIsas } from '../src/tensor/native/available.js';
 import { complaints } from './complaints.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -228,5 +229,46 @@ describe('the glossary model', () => {
     expect(decode.min).toBeLessThanOrEqual(decode.median);
     expect(decode.median).toBeLessThanOrEqual(decode.max);
     expect(bytesPerSecond).toBeCloseTo(bytesPerToken * decode.median, -3);
+  });
+});
+
+describe('machine code', () => {
+  const off = { KAIWEN_NATIVE: 'off' };
+  const notice = 'WebAssembly computes everything: native code is switched off.\n';
+
+  test('switched off, commands work, name WebAssembly and say once why', async () => {
+    const { question, answer } = expected.greedy[0];
+    const run = await kaiwen(['run', GLOSSARY, question, '--greedy'], '', off);
+    expect(run).toEqual({ code: 0, out: `${answer}\n`, err: notice });
+    const stats = await kaiwen(['run', GLOSSARY, question, '--greedy', '--stats'], '', off);
+    expect(stats.err).toMatch(/; WebAssembly \((plain|relaxed) SIMD\)\n$/);
+    const bench = await kaiwen(['bench', GLOSSARY, '--prompt', '4', '--decode', '2', '--repeat', '1'], '', off);
+    expect(bench).toMatchObject({ code: 0, err: notice });
+    expect(bench.out).toMatch(/threads, WebAssembly \((plain|relaxed) SIMD\)$/m);
+    const file = join(folder, 'text.txt');
+    await writeFile(file, 'A river is water that flows.');
+    const perplexity = await kaiwen(['perplexity', GLOSSARY, '--file', file, '--json'], '', off);
+    expect(perplexity).toMatchObject({ code: 0, err: notice });
+    expect(JSON.parse(perplexity.out).native).toBe(null);
+    const logits = await kaiwen(['logits', GLOSSARY, '--ids', '1', '--out', join(folder, 'one.safetensors')], '', off);
+    expect(logits).toEqual({ code: 0, out: '', err: notice });
+  });
+
+  test('an instruction set that nobody knows is wrong usage', async () => {
+    const { code, out, err } = await kaiwen(['run', GLOSSARY, 'hi'], '', { KAIWEN_NATIVE: 'avx3' });
+    expect(err).toMatch(/^kaiwen: KAIWEN_NATIVE is "avx3"\. .*avx2.*\n$/);
+    expect(out).toBe('');
+    expect(code).toBe(2);
+  });
+
+  test.each(availableIsas())('%s runs when asked for, and is named', async (isa) => {
+    const bench = await kaiwen(['bench', GLOSSARY, '--prompt', '4', '--decode', '2', '--repeat', '1', '--json'], '', {
+      KAIWEN_NATIVE: isa,
+    });
+    expect(bench).toMatchObject({ code: 0, err: '' });
+    expect(JSON.parse(bench.out).native).toBe(isa);
+    const { question, answer } = expected.greedy[0];
+    const run = await kaiwen(['run', GLOSSARY, question, '--greedy', '--json'], '', { KAIWEN_NATIVE: isa });
+    expect(JSON.parse(run.out)).toMatchObject({ text: answer, native: isa, notices: [] });
   });
 });

@@ -1,6 +1,7 @@
 /** `kaiwen bench`: tokens a second of prefill and decoding, and how much of the machine's memory bandwidth decoding uses. */
 import { Command } from 'commander';
 import { KaiwenError } from '../errors.js';
+import { backendName, showNotices } from './backend.js';
 import { addEngineOptions, type EngineFlags, engineFrom, loadEngine, wholeNumber } from './options.js';
 import { formatBytes, formatCount } from './terminal.js';
 
@@ -47,6 +48,7 @@ async function bench(path: string, flags: Flags): Promise<void> {
   const { sequences } = flags;
   await using engine = await loadEngine(path, { ...engineFrom(flags), sequences });
   const { info } = engine;
+  showNotices(info);
   const prompt = flags.prompt ?? Math.min(512, info.context - flags.decode);
   if (prompt < 1 || prompt + flags.decode > info.context) {
     throw new KaiwenError('usage', `${prompt} and ${flags.decode} tokens do not fit the context of ${info.context}.`, {
@@ -62,12 +64,12 @@ async function bench(path: string, flags: Flags): Promise<void> {
   const bytesPerSecond = (info.bytesPerToken * decode.median) / sequences;
   const share = bytesPerSecond / bandwidth;
   if (flags.json) {
-    const { architecture, parameters, threads, simd, kv, context, weightBytes, bytesPerToken, loadMs } = info;
+    const { architecture, parameters, threads, simd, native, kv, context, weightBytes, bytesPerToken, loadMs } = info;
     const { decode: decoded, repeat } = flags;
     console.log(
       JSON.stringify({
         model: path,
-        ...{ architecture, parameters, threads, simd, kv, context, weightBytes, bytesPerToken, loadMs },
+        ...{ architecture, parameters, threads, simd, native, kv, context, weightBytes, bytesPerToken, loadMs },
         ...{ sequences, promptTokens: prompt, decodeTokens: decoded, repeat },
         prefillTokensPerSecond: prefill,
         decodeTokensPerSecond: decode,
@@ -77,7 +79,7 @@ async function bench(path: string, flags: Flags): Promise<void> {
     return;
   }
   const size = `${formatCount(info.parameters)} parameters, ${formatBytes(info.weightBytes)} of weights`;
-  console.log(`${path}: ${info.architecture}, ${size}; ${info.threads} threads, ${info.simd} SIMD`);
+  console.log(`${path}: ${info.architecture}, ${size}; ${info.threads} threads, ${backendName(info)}`);
   const each = sequences > 1 ? `${sequences} sequences of ` : '';
   console.log(`prefill  ${rateLine(prefill)}   (${each}${prompt} tokens)`);
   console.log(`decode   ${rateLine(decode)}   (${each}${flags.decode} tokens)`);

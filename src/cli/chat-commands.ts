@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { KaiwenError } from '../errors.js';
 import type { GenerateStats } from '../generate/engine.js';
+import { backendName } from './backend.js';
 import type { ChatSession } from './chat-session.js';
 import { readText, writeWhole } from './files.js';
 import { parseSetting, SETTINGS } from './settings.js';
@@ -151,7 +152,7 @@ function statsText({ model, messages, last }: ChatSession): string {
   const { info } = model;
   const memory = `weights ${formatBytes(info.weightBytes)}, cache ${formatBytes(info.cacheBytes)} (${info.kv})`;
   const lines = [
-    `${memory}; ${info.threads} threads, ${info.simd} SIMD; loaded in ${(info.loadMs / 1000).toFixed(2)} s`,
+    `${memory}; ${info.threads} threads, ${backendName(info)}; loaded in ${(info.loadMs / 1000).toFixed(2)} s`,
     `${messages.length} messages; context ${info.context} tokens`,
   ];
   if (last) lines.push(`last answer: ${statsLine(last.stats)}`);

@@ -7,6 +7,7 @@ import { Command } from 'commander';
 import { KaiwenError } from '../errors.js';
 import { openCheckpoint } from '../formats/open.js';
 import { encodeHeader } from '../formats/safetensors-writer.js';
+import { showNotices } from './backend.js';
 import { checkFileTarget, readText, writeWhole } from './files.js';
 import { addEngineOptions, type EngineFlags, engineFrom, loadEngine, wholeNumber } from './options.js';
 import { parseNumber } from './settings.js';
@@ -44,6 +45,7 @@ async function logits(path: string, flags: Flags): Promise<void> {
   await checkFileTarget(flags.out);
   checkNotModel(path, flags.out);
   await using engine = await loadEngine(path, engineFrom(flags));
+  showNotices(engine.info);
   const { vocabSize, context } = engine.info;
   for (const id of ids) {
     if (id >= vocabSize) {

@@ -7,6 +7,7 @@ import { Command } from 'commander';
 import { KaiwenError } from '../errors.js';
 import type { Engine } from '../generate/engine.js';
 import type { Tokenizer } from '../tokenizer/tokenizer.js';
+import { showNotices } from './backend.js';
 import { readText } from './files.js';
 import { addEngineOptions, type EngineFlags, engineFrom, loadModel, wholeNumber } from './options.js';
 import { startProgress } from './terminal.js';
@@ -57,7 +58,8 @@ async function perplexity(path: string, flags: Flags): Promise<void> {
   const text = await readText(flags.file, MAX_FILE_BYTES);
   const documents = flags.file.endsWith('.jsonl') ? parseDocuments(text, flags.file) : undefined;
   await using model = await loadModel(path, engineFrom(flags));
-  const context = model.info.context;
+  showNotices(model.info);
+  const { context, native } = model.info;
   if (flags.length !== undefined && flags.length > context) {
     throw new KaiwenError('usage', `--length ${flags.length} is longer than the context of ${context} tokens.`, {
       remedy: 'Give a smaller --length or a larger --context.',
@@ -69,7 +71,7 @@ async function perplexity(path: string, flags: Flags): Promise<void> {
     : textPieces(text, model.tokenizer, length);
   const result = await scorePieces(model.engine, pieces, flags.file);
   if (flags.json) {
-    console.log(JSON.stringify({ model: model.name, file: flags.file, length, ...result }));
+    console.log(JSON.stringify({ model: model.name, file: flags.file, length, native, ...result }));
   } else {
     const { perplexity: value, nllPerToken, tokens, pieces: count } = result;
     console.log(`perplexity ${value.toFixed(4)}`);

@@ -5,6 +5,7 @@ import { KaiwenError } from '../errors.js';
 import type { ChatMessage, ChatOptions, Model, TextEvent } from '../generate/api.js';
 import type { FinishReason, GenerateStats } from '../generate/engine.js';
 import { AnswerPrinter } from './answer-printer.js';
+import { backendName } from './backend.js';
 import { statsLine } from './chat-commands.js';
 import {
   addEngineOptions,
@@ -119,11 +120,14 @@ async function printAnswer(model: Model, prompt: string, options: ChatOptions, f
     if (event.type === 'done') ({ reason, stats } = event);
     await printer.show(event);
   }
-  if (flags.stats && stats) process.stderr.write(`${colorsFor(process.stderr).dim(statsLine(stats))}\n`);
+  if (flags.stats && stats) {
+    const line = `${statsLine(stats)}; ${backendName(model.info)}`;
+    process.stderr.write(`${colorsFor(process.stderr).dim(line)}\n`);
+  }
   return reason;
 }
 
-/** One object: text, thinking, finish_reason, usage and timings, notices. */
+/** One object: text, thinking, finish_reason, usage and timings, native (instruction set or null), notices. */
 async function printJson(model: Model, prompt: string, options: ChatOptions, flags: Flags): Promise<FinishReason> {
   let text = '';
   let thinking: string | undefined;
@@ -142,6 +146,9 @@ async function printJson(model: Model, prompt: string, options: ChatOptions, fla
     completion_tokens: stats.completionTokens,
   };
   const timings = stats && { prefill_ms: stats.prefillMs, decode_ms: stats.decodeMs };
-  console.log(JSON.stringify({ model: model.name, text, thinking, finish_reason: reason, usage, timings, notices }));
+  const { native } = model.info;
+  console.log(
+    JSON.stringify({ model: model.name, text, thinking, finish_reason: reason, usage, timings, native, notices }),
+  );
   return reason;
 }

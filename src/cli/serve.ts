@@ -1,6 +1,7 @@
 /** `kaiwen serve`: a model behind an OpenAI-compatible HTTP interface, until a signal stops it. */
 import { Command, Option } from 'commander';
 import { listen, type RunningServer } from '../server/listen.js';
+import { showNotices } from './backend.js';
 import {
   addEngineOptions,
   addSpeculationOption,
@@ -63,7 +64,7 @@ async function serve(path: string, flags: ServeFlags): Promise<void> {
       if (!flags.quiet || line.startsWith('error')) process.stderr.write(`${new Date().toISOString()} ${line}\n`);
     };
     const server = await listen(model, { host, port, apiKey, name, cors, maxRequests, log });
-    for (const notice of model.info.notices) process.stderr.write(`${notice}\n`);
+    showNotices(model.info);
     process.stdout.write(greeting(server, name ?? model.name, apiKey !== undefined));
     await untilSignal();
     const { running } = server;

@@ -9,7 +9,7 @@ import type { NativeCalls } from '../kernels.js';
 import { generate } from './code.js';
 import { detectFeatures, instructionSets } from './cpu.js';
 import { ISA_NAMES, type IsaName } from './isa.js';
-import { type Foreign, openForeign, type Refusal } from './mapping.js';
+import { type Foreign, type Machine, openForeign, type Refusal } from './mapping.js';
 import { selfTest } from './self-test.js';
 
 /** Mapped kernels, as threads tell each other. */
@@ -26,12 +26,12 @@ export type NativeChoice = IsaName | 'best' | 'off';
 
 /**
  * The kernels for `wanted` (default: KAIWEN_NATIVE, else the best), to be given back with `releaseNative`; or why there are none.
- * Throws KaiwenError 'usage' for a KAIWEN_NATIVE that is no choice.
+ * Throws KaiwenError 'usage' for a KAIWEN_NATIVE that is no choice. `machine`: another than this one, in tests.
  */
-export function acquireNative(wanted?: NativeChoice): NativeCode | Refusal {
+export function acquireNative(wanted?: NativeChoice, machine?: Machine): NativeCode | Refusal {
   const choice = wanted ?? choiceFromEnvironment();
   if (choice === 'off') return { refused: 'native code is switched off' };
-  const foreign = open();
+  const foreign = machine ? openForeign(machine) : open();
   if ('refused' in foreign) return foreign;
   const features = detectFeatures(foreign);
   if ('refused' in features) return features;
