@@ -180,7 +180,7 @@ describe('a draft is computed where it pays', () => {
   it('loses little where every row costs as much as the first', async () => {
     const { ms, results } = await timed(circle, (rows) => 10 * rows, [request]);
     expect(results[0].ids.length).toBe(400);
-    expect(ms).toBeLessThan(1.15 * (60 * 10 + 400 * 10));
+    expect(ms).toBeLessThan(1.03 * (60 * 10 + 400 * 10));
   });
 
   it('loses little where no proposal comes true', async () => {

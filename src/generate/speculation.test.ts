@@ -93,6 +93,8 @@ describe('StepCosts', () => {
     costs.learn(4, 1000);
     expect(draftLengths([[1, 1, 1]], costs)[0]).not.toBe(3);
     for (let i = 0; i < 100; i++) costs.learn(1, 10);
+    expect(draftLengths([[1, 1, 1]], costs)).toEqual([1]);
+    costs.learn(2, 10);
     expect(draftLengths([[1, 1, 1]], costs)).toEqual([3]);
   });
 });

@@ -133,13 +133,11 @@ export class StepCosts {
   private readonly times = new Uint32Array(MAX_STEP_ROWS + 1);
   private readonly measured = new Float64Array(MAX_STEP_ROWS + 1);
   private steps = 0;
-  private largest = 1;
 
   /** Takes the time of a step; those of other kinds are passed over. */
   learn(rows: number, ms: number): void {
     if (rows > MAX_STEP_ROWS) return;
     this.steps++;
-    this.largest = Math.max(this.largest, rows);
     this.measured[rows] = this.steps;
     const times = ++this.times[rows];
     // A first step compiles and fills caches: it says too much, so the least of the first three counts.
@@ -147,9 +145,11 @@ export class StepCosts {
     else this.ms[rows] += COST_WEIGHT * (Math.min(ms, 4 * this.ms[rows]) - this.ms[rows]);
   }
 
-  /** The most rows to try where `rows` are to be computed anyway: twice as many as ever, so that a bad guess costs little. */
+  /** The most rows to try where `rows` must be: twice as many as are known, so that a wrong guess costs little. */
   reach(rows: number): number {
-    return Math.min(MAX_STEP_ROWS, 2 * Math.max(rows, this.largest));
+    let largest = MAX_STEP_ROWS;
+    while (largest > rows && !this.isKnown(largest)) largest--;
+    return Math.min(MAX_STEP_ROWS, 2 * largest);
   }
 
   /** The expected time of a step, in milliseconds once one has been measured. */
