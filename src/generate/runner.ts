@@ -1,34 +1,18 @@
 /**
- * The executor that runs a model: each operation of a block becomes a record in the arena's program, the team runs
- * the program, the hidden state moves on to the next arena. Nothing is computed here; a forward pass of 28 layers
- * costs this file about 400 records.
- *
- * Activations live in scratch that is taken back after each block. A tensor is never written twice, except the
- * residual, which `linear` and `experts` add onto in place.
+ * The executor that runs a model: the blocks' operations become records in an arena's program (recorder.ts), the team
+ * runs the program, the hidden state moves on to the next arena. Scratch is taken back after each block.
  */
 import type { ModelDefinition } from '../models/model.js';
-import type { AttentionShape, DeltaShape, Ops } from '../models/ops.js';
-import { type Rope, ropeTables } from '../models/rope.js';
-import type { ConvState, DeltaState, KVCache } from '../models/state.js';
-import type { Experts, Linear, Norm, Vector, Weight } from '../models/weights.js';
+import { ropeTables } from '../models/rope.js';
 import type { Arena } from '../tensor/arena.js';
 import type { Simd } from '../tensor/kernels.js';
-import { attention, attentionWorkBytes } from '../tensor/ops/attention.js';
-import { type Batch, type Run, runTable } from '../tensor/ops/batch.js';
-import { conv } from '../tensor/ops/conv.js';
-import { deltaGates, deltaRule } from '../tensor/ops/delta.js';
-import { sigmoidGate, swiglu } from '../tensor/ops/elementwise.js';
+import { type Run, runTable } from '../tensor/ops/batch.js';
 import { embed } from '../tensor/ops/embed.js';
-import { storeKV } from '../tensor/ops/kv.js';
-import { activationBits, type HeldType } from '../tensor/ops/layout.js';
-import { matmul, matmulExperts } from '../tensor/ops/matmul.js';
-import { combine, gather, route } from '../tensor/ops/moe.js';
-import { gatedNorm, rmsNorm } from '../tensor/ops/norm.js';
-import { quantize, quantizedBytes } from '../tensor/ops/quantize.js';
 import type { Cache } from './cache.js';
-import { Rotation } from './rotation.js';
+import { Recorder } from './recorder.js';
+import type { RopeTables } from './rotation.js';
 import type { Sequence } from './sequence.js';
-import { type Recipe, Tensor } from './tensor.js';
+import { Tensor } from './tensor.js';
 import type { HeldWeight } from './weights.js';
 
 /** Runs an arena's program; when planning, only forgets it. */
@@ -48,23 +32,20 @@ export interface Part {
 /** A row's values do not depend on which others share its step, as long as these are all. */
 export const MAX_STEP_ROWS = 16;
 
-export class Runner implements Ops<Tensor> {
+export class Runner {
+  private readonly recorder: Recorder;
+  /** Where the step is. */
   private arena: Arena;
-  private rows = 0;
-  private parts: readonly Part[] = [];
-  private batch: Batch = { runs: [], pointer: 0 };
-  private tables = { cos: 0, sin: 0 };
-  private unsettled: Tensor[] = [];
-  private rotation?: Rotation;
 
   /** `arenas[i]` holds block i; the last entry holds norm and head. */
   constructor(
     private readonly model: ModelDefinition,
     private readonly arenas: readonly Arena[],
-    private readonly cache: Cache,
+    cache: Cache,
     private readonly executor: Executor,
   ) {
     this.arena = arenas[0];
+    this.recorder = new Recorder(this.arena, cache, executor);
   }
 
   /**
@@ -80,13 +61,9 @@ export class Runner implements Ops<Tensor> {
     const enter = (arena: Arena): Tensor => {
       if (!marks.has(arena)) marks.set(arena, arena.mark);
       this.arena = arena;
-      this.batch = { runs, pointer: this.place(runTable(runs)) };
-      this.tables = this.ropeTables(this.model.rope);
-      return this.tensor(hiddenSize);
+      this.recorder.enter(arena, { runs, pointer: arena.put(runTable(runs)) }, this.ropeTables(parts, runs));
+      return new Tensor(arena.alloc(4 * tokens.length * hiddenSize), tokens.length, hiddenSize);
     };
-    this.rows = tokens.length;
-    this.parts = parts;
-    this.unsettled.length = 0;
     try {
       let x = enter((embedding as HeldWeight).arena);
       this.embed(tokens, embedding as HeldWeight, x);
@@ -100,7 +77,7 @@ export class Runner implements Ops<Tensor> {
         }
         if (i === blocks.length) break;
         const mark = this.arena.mark;
-        x = blocks[i].forward<Tensor>(this, x);
+        x = blocks[i].forward<Tensor>(this.recorder, x);
         this.arena.release(mark);
         // A model of hundreds of layers runs in parts: a program has its limit.
         if (this.arena.program.count > this.arena.program.capacity / 2) this.executor.run(this.arena);
@@ -124,318 +101,21 @@ export class Runner implements Ops<Tensor> {
 
   /** Logits [rows, vocab] of the hidden states from row `from` on: a view, valid until the next call. */
   logits(hidden: Tensor, from: number, rows: number): Float32Array {
-    return this.head(hidden, from, rows, (x) => this.linear(x, this.model.head));
+    return this.head(hidden, from, rows, (x) => this.recorder.linear(x, this.model.head));
   }
 
   private head(hidden: Tensor, from: number, rows: number, compute: (x: Tensor) => Tensor): Float32Array {
     const mark = this.arena.mark;
-    this.rows = rows;
     const x = new Tensor(hidden.pointer + 4 * from * hidden.stride, rows, hidden.columns);
-    const y = compute(this.rmsNorm(x, this.model.norm));
+    const y = compute(this.recorder.rmsNorm(x, this.model.norm));
     const { pointer } = y;
     this.executor.run(this.arena);
     this.arena.release(mark);
     return this.arena.floats(pointer, rows * y.columns);
   }
 
-  linear(x: Tensor, w: Linear, residual?: Tensor): Tensor {
-    const weight = w.weight as HeldWeight;
-    const input = this.activations(x, weight.type);
-    const y = residual ?? this.tensor(w.out);
-    if (residual) this.settle();
-    matmul(this.arena.program, {
-      type: weight.type,
-      weights: weight.pointer,
-      x: input,
-      bias: pointerOf(w.bias),
-      y: y.pointer,
-      tokens: x.rows,
-      rows: w.out,
-      cols: w.in,
-      accumulate: residual !== undefined,
-    });
-    // Same memory, new values: copies quantised from the old ones must not be found again.
-    return residual ? new Tensor(y.pointer, y.rows, y.columns) : y;
-  }
-
-  linears(x: Tensor, layers: readonly Linear[]): Tensor[] {
-    const [first] = layers;
-    if (!areNeighbours(layers)) return layers.map((layer) => this.linear(x, layer));
-    const out = layers.reduce((sum, layer) => sum + layer.out, 0);
-    const y = this.linear(x, { ...first, out });
-    let from = 0;
-    return layers.map((layer) => {
-      const slice = this.slice(y, from, layer.out);
-      from += layer.out;
-      return slice;
-    });
-  }
-
-  rmsNorm(x: Tensor, w: Norm, heads = 1): Tensor {
-    const { program } = this.arena;
-    const cols = x.columns / heads;
-    const source = x.pointer;
-    const weight = pointerOf(w.weight);
-    const { eps, offset: weightOffset } = w;
-    const record = (y: number, quantized: number, bits: 8 | 16) =>
-      rmsNorm(program, {
-        x: source,
-        weight,
-        y,
-        quantized,
-        bits,
-        rows: x.rows,
-        groups: heads,
-        cols,
-        xStride: x.stride,
-        xGroupStride: x.groups === heads ? x.period : cols,
-        eps,
-        weightOffset,
-      });
-    return this.pending(x, this.inEitherForm(x, record, { source: x, heads, weight, eps, weightOffset }));
-  }
-
-  slice(x: Tensor, from: number, columns: number, period?: number): Tensor {
-    const groups = period === undefined ? 1 : x.columns / period;
-    return new Tensor(x.pointer + 4 * from, x.rows, groups * columns, x.stride, groups, period);
-  }
-
-  rope(x: Tensor, heads: number, headDim: number, rope: Rope): Tensor {
-    // A norm of the heads that nobody else has read becomes part of the rotation.
-    const norm = x.takeHeadNorm(heads);
-    const source = norm?.source ?? x;
-    const y = this.arena.alloc(4 * x.rows * x.columns);
-    const part = {
-      x: source.pointer,
-      y,
-      heads,
-      tokenStride: source.stride,
-      headStride: source.groups === heads ? source.period : headDim,
-      norm,
-    };
-    if (!this.rotation?.join(this.tables, headDim, rope, part)) {
-      this.rotation = new Rotation(this.arena.program, this.tables, x.rows, headDim, rope, part);
-    }
-    const { rotation } = this;
-    return this.pending(x, {
-      floats: () => {
-        rotation.record();
-        return y;
-      },
-    });
-  }
-
-  attention(q: Tensor, k: Tensor, v: Tensor, cache: KVCache, shape: AttentionShape): Tensor {
-    const { program } = this.arena;
-    const { batch } = this;
-    const { heads, kvHeads, headDim, scale } = shape;
-    const { type, capacity } = this.cache;
-    const { pointer: keys, slotBytes } = this.cache.at(cache);
-    const values = keys + slotBytes / 2;
-    // Written out twice: spreading a shared object costs more than everything else here.
-    storeKV(program, {
-      k: k.pointer,
-      v: v.pointer,
-      keys,
-      values,
-      slotBytes,
-      batch,
-      type,
-      heads: kvHeads,
-      headDim,
-      kStride: k.stride,
-      vStride: v.stride,
-      capacity,
-    });
-    const out = this.tensor(heads * headDim);
-    attention(program, {
-      q: q.pointer,
-      keys,
-      values,
-      slotBytes,
-      out: out.pointer,
-      work: this.arena.alloc(attentionWorkBytes(batch.runs, heads, headDim, capacity)),
-      batch,
-      type,
-      heads,
-      kvHeads,
-      headDim,
-      qStride: q.stride,
-      scale,
-      capacity,
-      qScale: shape.queryScale ? this.queryScales(shape.queryScale) : 0,
-    });
-    return out;
-  }
-
-  swiglu(gate: Tensor, up: Tensor): Tensor {
-    const { program } = this.arena;
-    const [from, factor] = [gate.pointer, up.pointer];
-    const record = (y: number, quantized: number, bits: 8 | 16) =>
-      swiglu(program, {
-        gate: from,
-        up: factor,
-        y,
-        quantized,
-        bits,
-        tokens: gate.rows,
-        n: gate.columns,
-        gateStride: gate.stride,
-        upStride: up.stride,
-      });
-    return this.pending(gate, this.inEitherForm(gate, record));
-  }
-
-  sigmoidGate(x: Tensor, gate: Tensor): Tensor {
-    const { program } = this.arena;
-    const { groups, period } = gate;
-    const [from, factor] = [x.pointer, gate.pointer];
-    const record = (y: number, quantized: number, bits: 8 | 16) =>
-      sigmoidGate(program, {
-        x: from,
-        gate: factor,
-        y,
-        quantized,
-        bits,
-        rows: x.rows,
-        cols: x.columns / groups,
-        groups,
-        xStride: x.stride,
-        gateStride: gate.stride,
-        gateGroupStride: period,
-      });
-    return this.pending(x, this.inEitherForm(x, record));
-  }
-
-  conv(x: Tensor, weight: Vector, state: ConvState): Tensor {
-    const y = this.tensor(x.columns);
-    const { pointer, slotBytes } = this.cache.at(state);
-    for (const { row, rows, slot } of this.batch.runs) {
-      conv(this.arena.program, {
-        x: x.pointer + 4 * row * x.stride,
-        xStride: x.stride,
-        state: pointer + slot * slotBytes,
-        weight: pointerOf(weight),
-        y: y.pointer + 4 * row * y.stride,
-        tokens: rows,
-        channels: state.channels,
-        kernel: state.kernel,
-      });
-    }
-    return y;
-  }
-
-  deltaRule(
-    qkv: Tensor,
-    a: Tensor,
-    b: Tensor,
-    w: { aLog: Vector; dtBias: Vector },
-    state: DeltaState,
-    shape: DeltaShape,
-  ): Tensor {
-    const { program } = this.arena;
-    const { keyHeads, valueHeads, keyDim, valueDim } = shape;
-    const tokens = qkv.rows;
-    const g = this.tensor(valueHeads).pointer;
-    const beta = this.tensor(valueHeads).pointer;
-    const gates = { a: a.pointer, b: b.pointer, aLog: pointerOf(w.aLog), dtBias: pointerOf(w.dtBias) };
-    deltaGates(program, { ...gates, g, beta, tokens, heads: valueHeads });
-    const out = this.tensor(valueHeads * valueDim);
-    const keyBytes = 4 * keyHeads * keyDim;
-    const { pointer, slotBytes } = this.cache.at(state);
-    for (const { row, rows, slot } of this.batch.runs) {
-      const q = qkv.pointer + 4 * row * qkv.stride;
-      deltaRule(program, {
-        ...shape,
-        q,
-        k: q + keyBytes,
-        v: q + 2 * keyBytes,
-        g: g + 4 * row * valueHeads,
-        beta: beta + 4 * row * valueHeads,
-        tokens: rows,
-        qStride: qkv.stride,
-        kStride: qkv.stride,
-        vStride: qkv.stride,
-        state: pointer + slot * slotBytes,
-        out: out.pointer + 4 * row * out.stride,
-      });
-    }
-    return out;
-  }
-
-  gatedNorm(x: Tensor, gate: Tensor, w: Norm, heads: number): Tensor {
-    const { program } = this.arena;
-    const [from, factor] = [x.pointer, gate.pointer];
-    const record = (y: number, quantized: number, bits: 8 | 16) =>
-      gatedNorm(program, {
-        x: from,
-        gate: factor,
-        weight: pointerOf(w.weight),
-        y,
-        quantized,
-        bits,
-        rows: x.rows,
-        groups: heads,
-        cols: x.columns / heads,
-        xStride: x.stride,
-        gateStride: gate.stride,
-        eps: w.eps,
-      });
-    return this.pending(x, this.inEitherForm(x, record));
-  }
-
-  experts(x: Tensor, w: Experts, residual: Tensor): Tensor {
-    const { program } = this.arena;
-    const { count, topK, hidden, intermediate } = w;
-    const tokens = x.rows;
-    const assigned = tokens * topK;
-    const ids = this.arena.alloc(4 * assigned);
-    const weights = this.arena.alloc(4 * assigned);
-    const logits = this.linear(x, w.router).pointer;
-    route(program, { logits, tokens, experts: count, topK, normalize: w.normalize, ids, weights });
-
-    const sorted = this.tensor(hidden, assigned);
-    const offsets = this.arena.alloc(4 * (count + 1));
-    const order = this.arena.alloc(4 * assigned);
-    const inverse = this.arena.alloc(4 * assigned);
-    const routing = { ids, tokens, topK, experts: count, offsets, order, inverse };
-    gather(program, { ...routing, x: x.pointer, xStride: x.stride, xs: sorted.pointer, cols: hidden });
-
-    const project = (from: Tensor, weight: Weight, rows: number): Tensor => {
-      const held = weight as HeldWeight;
-      const y = this.tensor(rows, assigned);
-      matmulExperts(program, {
-        type: held.type,
-        weights: held.pointer,
-        expertStride: held.stride,
-        experts: count,
-        offsets,
-        x: this.activations(from, held.type),
-        y: y.pointer,
-        maxTokens: assigned,
-        rows,
-        cols: from.columns,
-      });
-      return y;
-    };
-    const inner = this.swiglu(project(sorted, w.gate, intermediate), project(sorted, w.up, intermediate));
-    const y = project(inner, w.down, hidden);
-    this.settle();
-    combine(program, {
-      y: y.pointer,
-      inverse,
-      weights,
-      out: residual.pointer,
-      tokens,
-      topK,
-      cols: hidden,
-      accumulate: true,
-    });
-    return new Tensor(residual.pointer, residual.rows, residual.columns);
-  }
-
   private embed(tokens: readonly number[], table: HeldWeight, x: Tensor): void {
-    const ids = this.place(Int32Array.from(tokens));
+    const ids = this.arena.put(Int32Array.from(tokens));
     embed(this.arena.program, {
       type: table.type,
       table: table.pointer,
@@ -447,80 +127,16 @@ export class Runner implements Ops<Tensor> {
     });
   }
 
-  /** x as the kernel of a weight type reads it: itself, or quantised once for all who ask. */
-  private activations(x: Tensor, type: HeldType): number {
-    const bits = activationBits(type, this.executor.simd, this.executor.isNative);
-    if (bits === 0) return x.pointer;
-    return x.quantized(bits, (floats) => {
-      const out = this.arena.alloc(quantizedBytes(x.rows, x.columns, bits));
-      quantize(this.arena.program, { x: floats, out, tokens: x.rows, cols: x.columns, bits });
-      return out;
-    });
-  }
-
-  /** A tensor of x's shape that is made when somebody reads it, at the latest when a residual changes. */
-  private pending(x: Tensor, recipe: Recipe): Tensor {
-    const tensor = Tensor.pending(x.rows, x.columns, recipe);
-    this.unsettled.push(tensor);
-    return tensor;
-  }
-
-  /** How to make floats or quantised blocks of x's shape with an operation that can leave both; 0: not wanted. */
-  private inEitherForm(
-    x: Tensor,
-    record: (y: number, quantized: number, bits: 8 | 16) => void,
-    headNorm?: Recipe['headNorm'],
-  ): Recipe {
-    const { arena } = this;
-    const { rows, columns } = x;
-    return {
-      floats() {
-        const y = arena.alloc(4 * rows * columns);
-        record(y, 0, 8);
-        return y;
-      },
-      quantized(bits) {
-        const out = arena.alloc(quantizedBytes(rows, columns, bits));
-        record(0, out, bits);
-        return out;
-      },
-      headNorm,
-    };
-  }
-
-  /** Pending tensors may read what changes next. */
-  private settle(): void {
-    for (const tensor of this.unsettled) tensor.settle();
-    this.unsettled.length = 0;
-  }
-
-  private ropeTables(rope: Rope): { cos: number; sin: number } {
+  private ropeTables(parts: readonly Part[], runs: readonly Run[]): RopeTables {
+    const { rope } = this.model;
     const half = rope.rotaryDim / 2;
-    const cos = new Float32Array(this.rows * half);
-    const sin = new Float32Array(this.rows * half);
-    this.batch.runs.forEach(({ row, rows, position }, i) => {
+    const size = runs.reduce((sum, { rows }) => sum + rows, 0) * half;
+    const [cos, sin] = [new Float32Array(size), new Float32Array(size)];
+    runs.forEach(({ row, rows, position }, i) => {
       const from = row * half;
-      ropeTables(rope, position, rows, this.parts[i].sequence.length, cos.subarray(from), sin.subarray(from));
+      ropeTables(rope, position, rows, parts[i].sequence.length, cos.subarray(from), sin.subarray(from));
     });
-    return { cos: this.place(cos), sin: this.place(sin) };
-  }
-
-  private queryScales(scale: (position: number) => number): number {
-    const scales = this.batch.runs.flatMap(({ rows, position }) =>
-      Array.from({ length: rows }, (_, i) => scale(position + i)),
-    );
-    return this.place(Float32Array.from(scales));
-  }
-
-  /** Copies values into scratch. */
-  private place(values: Float32Array | Int32Array): number {
-    const pointer = this.arena.alloc(values.byteLength);
-    this.arena.write(pointer, values);
-    return pointer;
-  }
-
-  private tensor(columns: number, rows = this.rows): Tensor {
-    return new Tensor(this.arena.alloc(4 * rows * columns), rows, columns);
+    return { cos: this.arena.put(cos), sin: this.arena.put(sin) };
   }
 }
 
@@ -530,22 +146,5 @@ function runsOf(parts: readonly Part[]): Run[] {
     const run = { row, rows: tokens.length, position, slot };
     row += tokens.length;
     return run;
-  });
-}
-
-function pointerOf(vector: Vector | undefined): number {
-  return vector ? (vector as HeldWeight).pointer : 0;
-}
-
-/** Whether layers lie in memory as the rows of one matrix. Placing a model puts them so wherever their panels are whole. */
-function areNeighbours(layers: readonly Linear[]): boolean {
-  return layers.every((layer, i) => {
-    if (i === 0) return true;
-    const before = layers[i - 1];
-    const [a, b] = [before.weight as HeldWeight, layer.weight as HeldWeight];
-    if (a.type !== b.type || before.in !== layer.in || before.out % 16 !== 0) return false;
-    if (a.arena !== b.arena || a.pointer + a.bytes !== b.pointer) return false;
-    if (!before.bias || !layer.bias) return !before.bias && !layer.bias;
-    return pointerOf(before.bias) + 4 * before.out === pointerOf(layer.bias);
   });
 }

@@ -7,7 +7,7 @@ import { KaiwenError } from '../errors.js';
 import type { Checkpoint, TensorInfo } from '../formats/checkpoint.js';
 import { label } from '../formats/label.js';
 import { exactTarget, QUANT } from '../formats/quant/index.js';
-import type { Vector, Weight, WeightSource } from '../models/weights.js';
+import type { Linear, Vector, Weight, WeightSource } from '../models/weights.js';
 import type { Arena } from '../tensor/arena.js';
 import { DTYPES } from '../tensor/dtype.js';
 import { type HeldType, heldBytes } from '../tensor/ops/layout.js';
@@ -137,4 +137,22 @@ export class CheckpointWeights implements WeightSource {
 
 function product(shape: readonly number[]): number {
   return shape.reduce((a, b) => a * b, 1);
+}
+
+/** Where a vector lies; 0 for none. */
+export function pointerOf(vector: Vector | undefined): number {
+  return vector ? (vector as HeldWeight).pointer : 0;
+}
+
+/** Whether layers lie in memory as the rows of one matrix. Placing a model puts them so wherever their panels are whole. */
+export function areNeighbours(layers: readonly Linear[]): boolean {
+  return layers.every((layer, i) => {
+    if (i === 0) return true;
+    const before = layers[i - 1];
+    const [a, b] = [before.weight as HeldWeight, layer.weight as HeldWeight];
+    if (a.type !== b.type || before.in !== layer.in || before.out % 16 !== 0) return false;
+    if (a.arena !== b.arena || a.pointer + a.bytes !== b.pointer) return false;
+    if (!before.bias || !layer.bias) return !before.bias && !layer.bias;
+    return pointerOf(before.bias) + 4 * before.out === pointerOf(layer.bias);
+  });
 }

@@ -1,6 +1,6 @@
 /**
  * What a model is made of: the operations of a transformer block, over an abstract tensor `T`. A model file
- * describes its block with them once; an executor gives them meaning (generate/runner.ts computes with quantised
+ * describes its block with them once; an executor gives them meaning (generate/recorder.ts computes with quantised
  * weights and a cache; a trainer records a tape).
  *
  * Activations are [tokens, columns], float32. `slice` makes views; every operation accepts them.

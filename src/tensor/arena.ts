@@ -79,6 +79,13 @@ export class Arena {
     this.bytes(pointer, data.byteLength).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   }
 
+  /** Copies values into fresh memory; returns its address. */
+  put(data: Float32Array | Int32Array): number {
+    const pointer = this.alloc(data.byteLength);
+    this.write(pointer, data);
+    return pointer;
+  }
+
   bytes(pointer: number, length: number): Uint8Array {
     return new Uint8Array(this.memory.buffer, pointer, length);
   }
