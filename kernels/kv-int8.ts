@@ -37,7 +37,9 @@ export function storeValue8(src: usize, head: usize, position: i32, capacity: i3
   const row = <usize>(position & (KV_PANEL - 1));
   for (let d = 0; d < dim; d += DIMS) {
     quantizeBlock(src + (<usize>d << 2), min(DIMS, dim - d), block + (row << 1), scratch);
-    memory.copy(block + 32 + row * KV_BLOCK, scratch, KV_BLOCK);
+    const to = block + 32 + row * KV_BLOCK;
+    v128.store(to, v128.load(scratch));
+    v128.store(to, v128.load(scratch, 16), 16);
     block += <usize>(capacity / KV_PANEL) * Q8_0_BLOCK;
   }
 }
@@ -51,8 +53,8 @@ function quantizeBlock(src: usize, n: i32, scale: usize, out: usize): void {
     memory.fill(x + (<usize>n << 2), 0, <usize>(DIMS - n) << 2);
   }
   let m = f32x4.abs(v128.load(x));
-  for (let i: usize = 16; i < 128; i += 16) m = f32x4.max(m, f32x4.abs(v128.load(x + i)));
-  m = f32x4.max(m, i8x16.shuffle(m, m, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
+  for (let i: usize = 16; i < 128; i += 16) m = f32x4.pmax(m, f32x4.abs(v128.load(x + i)));
+  m = f32x4.pmax(m, i8x16.shuffle(m, m, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
   const largest = max(f32x4.extract_lane(m, 0), f32x4.extract_lane(m, 1));
   v128.store16_lane(scale, toF16(f32x4.splat(largest / 127)), 0);
   const stored = f32x4.extract_lane(loadHalf(scale), 0);
@@ -62,11 +64,13 @@ function quantizeBlock(src: usize, n: i32, scale: usize, out: usize): void {
   v128.store(out, i8x16.max_s(lowest, i8x16.narrow_i16x8_s(nearest8(x + 64, inverse), nearest8(x + 96, inverse))), 16);
 }
 
+/** x × inverse for 8 values as int16. Adding 1.5 × 2^23 leaves the nearest integer in the low bits of the sum. */
 // @ts-ignore: decorator
 @inline
 function nearest8(x: usize, inverse: v128): v128 {
-  const a = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x), inverse)));
-  const b = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x, 16), inverse)));
+  const magic = f32x4.splat(12582912);
+  const a = i32x4.sub(f32x4.add(f32x4.mul(v128.load(x), inverse), magic), magic);
+  const b = i32x4.sub(f32x4.add(f32x4.mul(v128.load(x, 16), inverse), magic), magic);
   return i16x8.narrow_i32x4_s(a, b);
 }
 

@@ -6,7 +6,7 @@
  * a row of each panel is read once for all rows of the tile. Every element of c is one chain of fused multiply-adds in
  * the order of k, whatever tile it falls into, so a row's results do not depend on how many rows there are.
  */
-import { type Assembler, type Gp, type Mem, mem, rax, rdx, type Scale, type Vec, ymm, zmm } from './assembler.js';
+import { type Assembler, type Vec, ymm, zmm } from './assembler.js';
 import type { Isa } from './isa.js';
 import { advanceCursors, inRow, pointCursors } from './rows.js';
 import {
@@ -15,11 +15,12 @@ import {
   AHEAD,
   B,
   B_CURSOR,
-  B_NEXT,
   emitTiles,
+  inPanel,
   K,
   LEFT,
-  PANELS_LEFT,
+  pointAhead,
+  pointFourth,
   ROW_CURSORS,
   type Shape,
   startSums,
@@ -40,11 +41,6 @@ const SHAPES: Record<Isa['bits'], readonly Shape[]> = {
   ],
 };
 
-/** The distance of the fourth panel: tiles of four panels are low and leave a cursor free. */
-const FOURTH = rdx;
-/** How far ahead the last panels of halves are asked for. */
-const PREFETCH = 1024;
-
 /** b in f32. */
 export function product(a: Assembler, isa: Isa): void {
   emitTiles(a, SHAPES[isa.bits], 64, (shape, rows) => tile(a, isa, 'f32', shape, rows));
@@ -64,7 +60,7 @@ function tile(a: Assembler, isa: Isa, type: 'f32' | 'f16', { panels }: Shape, ro
   const spread = reg(rows * width + width);
 
   startSums(a, sums);
-  if (type === 'f16') prefetchNext(a, panels);
+  if (type === 'f16') pointAhead(a, panels);
 
   const [loop, done] = [a.label(), a.label()];
   pointCursors(a, ROW_CURSORS, A, A_STRIDE, rows);
@@ -72,7 +68,7 @@ function tile(a: Assembler, isa: Isa, type: 'f32' | 'f16', { panels }: Shape, ro
   a.mov(LEFT, K);
   a.test(LEFT, LEFT);
   a.jcc('z', done);
-  if (panels > 3) a.imulImm(FOURTH, B_NEXT, 3);
+  pointFourth(a, panels);
   a.align(32);
   a.bind(loop);
   const rowBytes = type === 'f32' ? 64 : 32;
@@ -94,23 +90,4 @@ function tile(a: Assembler, isa: Isa, type: 'f32' | 'f16', { panels }: Shape, ro
   a.jcc('nz', loop);
   a.bind(done);
   storeSums(a, sums, spread);
-}
-
-/** A place in one of four panels, of which the first is at `cursor`. */
-function inPanel(cursor: Gp, panel: number, offset: number): Mem {
-  if (panel === 0) return mem(cursor, offset);
-  return panel === 3 ? mem(cursor, offset, FOURTH) : mem(cursor, offset, B_NEXT, panel as 1 | 2);
-}
-
-/** Points AHEAD at the panels behind the tile's, or, if there are none, further into these. */
-function prefetchNext(a: Assembler, panels: number): void {
-  const [last, begin] = [a.label(), a.label()];
-  a.load64(rax, PANELS_LEFT);
-  a.test(rax, rax);
-  a.jcc('z', last);
-  a.lea(AHEAD, mem(B, 0, B_NEXT, panels as Scale));
-  a.jmp(begin);
-  a.bind(last);
-  a.lea(AHEAD, mem(B, PREFETCH));
-  a.bind(begin);
 }

@@ -1,12 +1,14 @@
 /** Runs every native kernel once beside its WebAssembly twin, before anything relies on it. */
 import { DTYPES } from '../dtype.js';
-import { chooseSimd, compileKernels, instantiate, type Kernels, type NativeCalls } from '../kernels.js';
-import { OP_BYTES, SCRATCH_BYTES } from '../opcodes.js';
+import type { NativeCalls } from '../kernels.js';
+import { attention, attentionWorkBytes } from '../ops/attention.js';
+import { type Run, runTable } from '../ops/batch.js';
+import { type KvType, kvBytes, storeKV } from '../ops/kv.js';
 import { activationBits, type HeldType, heldBytes, isFloat } from '../ops/layout.js';
 import { Q4_0_BLOCK, Q4_K_BLOCK, Q6_K_BLOCK, Q8_0_BLOCK } from '../ops/layout-constants.js';
 import { matmul } from '../ops/matmul.js';
 import { quantize, quantizedBytes } from '../ops/quantize.js';
-import { Program } from '../program.js';
+import { type Trial, trials } from './trial.js';
 
 const TYPES: readonly HeldType[] = ['q8_0', 'q4_0', 'q4_k', 'q6_k', 'f32', 'f16', 'bf16'];
 /**
@@ -14,22 +16,25 @@ const TYPES: readonly HeldType[] = ['q8_0', 'q4_0', 'q4_k', 'q6_k', 'f32', 'f16'
  * they lie (kernels/matmul-float-native.ts).
  */
 const [ROWS, COLS, TOKENS] = [37, 256, 37];
-const PAGE = 65_536;
-const SCRATCH = PAGE;
-const PROGRAM = SCRATCH + SCRATCH_BYTES;
-const DATA = PROGRAM + 16 * OP_BYTES;
-const BYTES = DATA + (1 << 20);
+/** A prompt, and a few tokens behind 100 others of which nothing is known: their keys and values are zeros. */
+const RUNS: readonly Run[] = [
+  { row: 0, rows: 20, position: 0, slot: 0 },
+  { row: 20, rows: 3, position: 100, slot: 1 },
+];
+const KV_TYPES: readonly KvType[] = ['f32', 'f16', 'int8'];
 
 /** What differs, or undefined if nothing does. `bind` makes the native kernels callable over a memory. */
 export function selfTest(bind: (memory: WebAssembly.Memory) => NativeCalls): string | undefined {
-  const pages = Math.ceil(BYTES / PAGE);
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-  const module = compileKernels(chooseSimd());
-  const [wasm, native] = [instantiate(module, memory), instantiate(module, memory, bind(memory))];
-  const words = randomWords(heldBytes('f32', ROWS, COLS) / 4);
-  for (const type of TYPES) {
-    const expected = product(type, words, memory, wasm, false);
-    const actual = product(type, words, memory, native, true);
+  const [wasm, native] = trials(bind);
+  const cases = [
+    ...TYPES.map((type) => ({ name: type, compute: (trial: Trial) => product(trial, type) })),
+    ...KV_TYPES.map((type) => ({ name: `attention over ${type}`, compute: (trial: Trial) => attend(trial, type) })),
+  ];
+  for (const { name, compute } of cases) {
+    const [expected, actual] = [wasm, native].map((trial) => {
+      trial.begin();
+      return compute(trial);
+    });
     let largest = 0;
     let worst = 0;
     for (let i = 0; i < expected.length; i++) {
@@ -37,58 +42,38 @@ export function selfTest(bind: (memory: WebAssembly.Memory) => NativeCalls): str
       worst = Math.max(worst, Math.abs(actual[i] - expected[i]));
     }
     // NaN must fail too.
-    if (!(largest > 0 && worst <= 1e-5 * largest)) return `${type} is off by ${worst} of ${largest}`;
+    if (!(largest > 0 && worst <= 1e-5 * largest)) return `${name} is off by ${worst} of ${largest}`;
   }
 }
 
-function randomWords(count: number): Int32Array {
-  const words = new Int32Array(count);
-  // The upper bits of a linear congruence are the random ones (Numerical Recipes), so two steps make a word.
-  for (let i = 0, state = 1; i < count; i++) {
-    state = (Math.imul(state, 1664525) + 1013904223) | 0;
-    const upper = state & 0xffff_0000;
-    state = (Math.imul(state, 1664525) + 1013904223) | 0;
-    words[i] = upper | (state >>> 16);
-  }
-  return words;
-}
-
-/** A product of weights in held form with activations, both made of random words. */
-function product(
-  type: HeldType,
-  words: Int32Array,
-  memory: WebAssembly.Memory,
-  kernels: Kernels,
-  native: boolean,
-): Float32Array {
-  const program = new Program(memory, PROGRAM, 16);
-  let top = DATA;
-  const alloc = (bytes: number) => {
-    const pointer = top;
-    top = Math.ceil((top + bytes) / 64) * 64;
-    return pointer;
-  };
-  const weights = alloc(heldBytes(type, ROWS, COLS));
-  const bytes = new Uint8Array(memory.buffer, weights, heldBytes(type, ROWS, COLS));
-  bytes.set(new Uint8Array(words.buffer, 0, bytes.length));
+/** A product of pseudo-random weights in held form with pseudo-random activations. */
+function product(trial: Trial, type: HeldType): Float32Array {
+  const { program } = trial;
+  const { pointer: weights, bytes } = trial.bytes(heldBytes(type, ROWS, COLS));
   tame(type, bytes);
-  const x = alloc(4 * TOKENS * COLS);
-  const values = new Float32Array(memory.buffer, x, TOKENS * COLS);
-  for (let i = 0; i < values.length; i++) values[i] = words[i] / 2 ** 31;
-  const bits = activationBits(type, chooseSimd(), native);
-  const activations = bits ? alloc(quantizedBytes(TOKENS, COLS, bits)) : x;
-  const y = alloc(4 * TOKENS * ROWS);
-  const results = new Float32Array(memory.buffer, y, TOKENS * ROWS);
-  // What is not computed is not what was computed before.
-  results.fill(Number.NaN);
+  const x = trial.noise(TOKENS * COLS);
+  const bits = activationBits(type, trial.simd, trial.native);
+  const activations = bits ? trial.alloc(quantizedBytes(TOKENS, COLS, bits)) : x;
+  const y = trial.alloc(4 * TOKENS * ROWS);
   if (bits) quantize(program, { x, out: activations, tokens: TOKENS, cols: COLS, bits });
   matmul(program, { type, weights, x: activations, y, tokens: TOKENS, rows: ROWS, cols: COLS });
-  const ints = new Int32Array(memory.buffer);
-  for (let i = 0; i < program.count; i++) {
-    const op = PROGRAM + i * OP_BYTES;
-    for (let piece = 0; piece < ints[op / 4 + 1]; piece++) kernels.execute(op, piece, SCRATCH);
-  }
-  return results.slice();
+  return trial.run(y, TOKENS * ROWS);
+}
+
+/** Attention of both runs over a cache of pseudo-random keys and values. */
+function attend(trial: Trial, type: KvType): Float32Array {
+  const [rows, heads, kvHeads, headDim, capacity] = [23, 6, 2, 48, 112];
+  const bytes = kvBytes(type, kvHeads, headDim, capacity);
+  const keys = trial.zeros(4 * bytes);
+  const cache = { type, keys, values: keys + bytes, slotBytes: 2 * bytes, headDim, capacity };
+  const batch = { runs: RUNS, pointer: trial.put(runTable(RUNS)) };
+  const [k, v] = [trial.noise(rows * kvHeads * headDim), trial.noise(rows * kvHeads * headDim)];
+  const q = trial.noise(rows * heads * headDim);
+  const out = trial.alloc(4 * rows * heads * headDim);
+  const work = trial.alloc(attentionWorkBytes(RUNS, heads, headDim, capacity));
+  storeKV(trial.program, { ...cache, k, v, batch, heads: kvHeads });
+  attention(trial.program, { ...cache, q, out, work, batch, heads, kvHeads, scale: 0.5 });
+  return trial.run(out, rows * heads * headDim);
 }
 
 /** Where a block's f16 scales lie, and how long it is. */

@@ -5,6 +5,8 @@
  */
 import {
   type Assembler,
+  type Gp,
+  type Mem,
   mem,
   r8,
   r9,
@@ -21,6 +23,7 @@ import {
   rdi,
   rdx,
   rsp,
+  type Scale,
   type Vec,
 } from './assembler.js';
 import { enter, leave, loadArg, loadPointer } from './frame.js';
@@ -43,14 +46,17 @@ export const [B_CURSOR, LEFT] = [r15, rdi];
 
 /** A tile's own locals begin here. */
 export const TILE_LOCALS = 48;
-const LOCALS = 144;
+const LOCALS = 320;
 const ROWS_LEFT = mem(rsp, 0);
 /** Panels behind those of the tile. */
-export const PANELS_LEFT = mem(rsp, 8);
+const PANELS_LEFT = mem(rsp, 8);
 const FIRST_A = mem(rsp, 16);
 const FIRST_C = mem(rsp, 24);
 const FIRST_SCALES = mem(rsp, 32);
 const SCALES = mem(rsp, 40);
+
+/** Bytes that the last panels are read ahead. */
+const AHEAD_IN_PANEL = 1024;
 
 /** The sums of a tile, [rows][vectors]. */
 export type Sums = readonly (readonly Vec[])[];
@@ -140,6 +146,33 @@ function panels(a: Assembler, shape: Shape, panelBytes: number, emit: (shape: Sh
   a.store64(FIRST_C, rax);
   a.jmp(start);
   a.bind(end);
+}
+
+/** The distance of the fourth panel: tiles of four panels are low and leave a cursor free. */
+const FOURTH = rdx;
+
+/** Must come before `inPanel`, behind pointing the cursors. */
+export function pointFourth(a: Assembler, panels: number): void {
+  if (panels > 3) a.imulImm(FOURTH, B_NEXT, 3);
+}
+
+/** A place in one of four panels, of which the first is at `cursor`. */
+export function inPanel(cursor: Gp, panel: number, offset: number): Mem {
+  if (panel === 0) return mem(cursor, offset);
+  return panel === 3 ? mem(cursor, offset, FOURTH) : mem(cursor, offset, B_NEXT, panel as 1 | 2);
+}
+
+/** Points AHEAD, from where a tile prefetches, at the panels behind its own or, if there are none, further into these. */
+export function pointAhead(a: Assembler, panels: number): void {
+  const [last, begin] = [a.label(), a.label()];
+  a.load64(rax, PANELS_LEFT);
+  a.test(rax, rax);
+  a.jcc('z', last);
+  a.lea(AHEAD, mem(B, 0, B_NEXT, panels as Scale));
+  a.jmp(begin);
+  a.bind(last);
+  a.lea(AHEAD, mem(B, AHEAD_IN_PANEL));
+  a.bind(begin);
 }
 
 /** Sums of 0; asks for what their place in c holds, if that is to be added. Overwrites the cursors and LEFT. */
