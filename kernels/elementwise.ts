@@ -1,5 +1,8 @@
 /** Operations on one element at a time. A piece is a rectangle of rows and columns. */
-import { quantizeFrom } from './quantize';
+import { Native, SwigluArgs } from '../src/tensor/native/kernels';
+import { X8_BLOCK } from '../src/tensor/ops/layout-constants';
+import { callNative, hasNative, lastOf, setArg } from './native';
+import { quantizeRow } from './quantize';
 import { int, ptr } from './record';
 import { sigmoid } from './simd';
 
@@ -40,6 +43,10 @@ export function swiglu(op: usize, piece: i32, scratch: usize): void {
   const count = min(colsPer, cols - firstCol);
   const bytes = <usize>count << 2;
   const quantized = ptr(op, 9);
+  if (cols % 16 == 0 && (!quantized || int(op, 10) == 8) && hasNative(Native.swiglu)) {
+    nativeSwiglu(op, firstRow, lastRow - firstRow, firstCol, count, scratch);
+    return;
+  }
   for (let row = firstRow; row < lastRow; row++) {
     const gate = ptr(op, 0) + (<usize>(row * int(op, 5) + firstCol) << 2);
     const up = ptr(op, 1) + (<usize>(row * int(op, 6) + firstCol) << 2);
@@ -49,8 +56,26 @@ export function swiglu(op: usize, piece: i32, scratch: usize): void {
     for (; i < bytes; i += 4) {
       v128.store32_lane(y + i, silu(v128.load32_splat(gate + i), v128.load32_splat(up + i)), 0);
     }
-    if (quantized) quantizeFrom(y, quantized, (row * cols + firstCol) >> 5, count >> 5, int(op, 10));
+    if (quantized) quantizeRow(y, quantized, (row * cols + firstCol) >> 5, count >> 5, int(op, 10), scratch);
   }
+}
+
+/** A rectangle of the same. Where there are blocks to write, it is as wide as the rows or one row high. */
+function nativeSwiglu(op: usize, firstRow: i32, rows: i32, firstCol: i32, count: i32, scratch: usize): void {
+  const cols = int(op, 4);
+  const y = ptr(op, 2);
+  const quantized = ptr(op, 9);
+  const args = lastOf(scratch);
+  setArg(args, SwigluArgs.gate, ptr(op, 0) + (<usize>(firstRow * int(op, 5) + firstCol) << 2));
+  setArg(args, SwigluArgs.gateStride, int(op, 5) << 2);
+  setArg(args, SwigluArgs.up, ptr(op, 1) + (<usize>(firstRow * int(op, 6) + firstCol) << 2));
+  setArg(args, SwigluArgs.upStride, int(op, 6) << 2);
+  setArg(args, SwigluArgs.y, y ? y + (<usize>(firstRow * cols + firstCol) << 2) : scratch);
+  setArg(args, SwigluArgs.yStride, y ? cols << 2 : 0);
+  setArg(args, SwigluArgs.rows, rows);
+  setArg(args, SwigluArgs.columns, count);
+  setArg(args, SwigluArgs.quantized, quantized ? quantized + <usize>((firstRow * cols + firstCol) >> 5) * X8_BLOCK : 0);
+  callNative(Native.swiglu, args);
 }
 
 // @ts-ignore: decorator
@@ -91,6 +116,6 @@ export function sigmoidGate(op: usize, piece: i32, scratch: usize): void {
         }
       }
     }
-    if (quantized) quantizeFrom(to, quantized, row * blocks, blocks, int(op, 13));
+    if (quantized) quantizeRow(to, quantized, row * blocks, blocks, int(op, 13), scratch);
   }
 }

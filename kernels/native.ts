@@ -3,6 +3,8 @@
  * way in WebAssembly.
  */
 
+import { SCRATCH_BYTES } from '../src/tensor/opcodes';
+
 // @ts-ignore: decorator
 @external('env', 'native')
 declare function call(kernel: i32, args: usize): void;
@@ -31,4 +33,11 @@ export function callNative(kernel: i32, args: usize): void {
 @inline
 export function setArg(args: usize, index: i32, value: usize): void {
   store<u32>(args + (<usize>index << 2), <u32>value);
+}
+
+/** Where arguments lie while the beginning of the scratch holds something else: its last 128 bytes. */
+// @ts-ignore: decorator
+@inline
+export function lastOf(scratch: usize): usize {
+  return scratch + <usize>SCRATCH_BYTES - 128;
 }

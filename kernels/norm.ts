@@ -1,5 +1,5 @@
 /** RMS normalisation of rows [rows, groups, cols], each group by itself; plain, or gated as Qwen3.5's DeltaNet wants it. */
-import { quantizeFrom } from './quantize';
+import { quantizeRow } from './quantize';
 import { float, int, ptr } from './record';
 import { madd, sigmoid, sum } from './simd';
 
@@ -23,7 +23,7 @@ export function rmsNorm(op: usize, piece: i32, scratch: usize): void {
       const x = ptr(op, 0) + (<usize>(row * int(op, 6) + group * int(op, 7)) << 2);
       normRow(x, weight, to + (<usize>(group * int(op, 9)) << 2), cols, float(op, 0), offset);
     }
-    if (quantized) quantizeFrom(to, quantized, row * blocks, blocks, int(op, 12));
+    if (quantized) quantizeRow(to, quantized, row * blocks, blocks, int(op, 12), scratch);
   }
 }
 
@@ -70,7 +70,7 @@ export function gatedNorm(op: usize, piece: i32, scratch: usize): void {
         v128.store32_lane(y + i, value, 0);
       }
     }
-    if (quantized) quantizeFrom(to, quantized, row * blocks, blocks, int(op, 12));
+    if (quantized) quantizeRow(to, quantized, row * blocks, blocks, int(op, 12), scratch);
   }
 }
 

@@ -2,15 +2,31 @@
  * Activations to blocks of 32 integers: scale = max |x| / 127, integer = x / scale to the nearest, ties to even.
  * A block whose largest magnitude is below 1e-30 becomes zeros; infinities and NaN make its scale NaN or infinite.
  */
+import { Native, QuantizeArgs } from '../src/tensor/native/kernels';
 import {
   X16_BLOCK, X8_BLOCK, X_OFFSET, X_PAIRS_32A, X_PAIRS_8, X_SCALE, X_SUM, X_SUM_128, X_SUM_32A,
 } from '../src/tensor/ops/layout-constants';
+import { callNative, hasNative, lastOf, setArg } from './native';
 import { int, ptr } from './record';
 
 /** [x, out, blocks, bits, blocksPerPiece] */
 export function quantize(op: usize, piece: i32, scratch: usize): void {
   const first = piece * int(op, 4);
-  quantizeFrom(ptr(op, 0) + ((<usize>first) << 7), ptr(op, 1), first, min(int(op, 4), int(op, 2) - first), int(op, 3));
+  const count = min(int(op, 4), int(op, 2) - first);
+  quantizeRow(ptr(op, 0) + ((<usize>first) << 7), ptr(op, 1), first, count, int(op, 3), scratch);
+}
+
+/** As quantizeFrom, in machine code where there is any; its arguments lie at the end of the scratch. */
+export function quantizeRow(x: usize, out: usize, first: i32, count: i32, bits: i32, scratch: usize): void {
+  if (bits != 8 || count <= 0 || !hasNative(Native.quantize)) {
+    quantizeFrom(x, out, first, count, bits);
+    return;
+  }
+  const args = lastOf(scratch);
+  setArg(args, QuantizeArgs.x, x);
+  setArg(args, QuantizeArgs.to, out + <usize>first * X8_BLOCK);
+  setArg(args, QuantizeArgs.blocks, count);
+  callNative(Native.quantize, args);
 }
 
 /** `count` blocks of f32 at x become the blocks from number `first` on of the quantised activations at `out`. */

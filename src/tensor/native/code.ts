@@ -5,9 +5,11 @@ import { ISAS, type Isa, type IsaName } from './isa.js';
 import { Native } from './kernels.js';
 import { packRows } from './pack.js';
 import { product, productHalf } from './product.js';
+import { quantizeBlocks } from './quantize.js';
 import { emitPanels } from './quantized.js';
 import { readMemory } from './read.js';
 import { softmaxRows } from './softmax.js';
+import { swigluRows } from './swiglu.js';
 import { weighted8 } from './weighted.js';
 import { widenHalf } from './widen.js';
 
@@ -29,6 +31,8 @@ const KERNELS: Readonly<Record<Native, (a: Assembler, isa: Isa) => void>> = {
   [Native.softmaxRows]: softmaxRows,
   [Native.read]: readMemory,
   [Native.weighted8]: weighted8,
+  [Native.quantize]: quantizeBlocks,
+  [Native.swiglu]: swigluRows,
 };
 
 export interface MachineCode {

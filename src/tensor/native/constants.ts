@@ -3,7 +3,7 @@ import { type Assembler, type Label, type Mem, memLabel } from './assembler.js';
 import type { Isa } from './isa.js';
 
 export class Constants {
-  readonly #labels = new Map<number, Label>();
+  readonly #labels = new Map<string, { label: Label; words: Uint32Array }>();
 
   constructor(
     private readonly a: Assembler,
@@ -12,18 +12,24 @@ export class Constants {
 
   /** An f32 in every lane. */
   of(value: number): Mem {
-    const single = Math.fround(value);
-    const label = this.#labels.get(single) ?? this.a.label();
-    this.#labels.set(single, label);
-    return memLabel(label);
+    return this.words(...new Uint32Array(Float32Array.of(value).buffer));
+  }
+
+  /** 32-bit words, repeated over the vector. */
+  words(...words: number[]): Mem {
+    const repeated = Uint32Array.from({ length: this.isa.bits / 32 }, (_, i) => words[i % words.length]);
+    const key = repeated.join();
+    const constant = this.#labels.get(key) ?? { label: this.a.label(), words: repeated };
+    this.#labels.set(key, constant);
+    return memLabel(constant.label);
   }
 
   /** Puts the numbers that were asked for here: call it once, behind the last instruction. */
   place(): void {
     this.a.align(64);
-    for (const [value, label] of this.#labels) {
+    for (const { label, words } of this.#labels.values()) {
       this.a.bind(label);
-      this.a.data(new Uint8Array(new Float32Array(this.isa.bits / 32).fill(value).buffer));
+      this.a.data(new Uint8Array(words.buffer));
     }
   }
 }

@@ -30,3 +30,13 @@ export function loadPointer(a: Assembler, dst: Gp, index: number): void {
   loadArg(a, dst, index);
   a.add(dst, rdi);
 }
+
+/** The same where the argument may be 0, which stays 0. */
+export function loadOptional(a: Assembler, dst: Gp, index: number): void {
+  const none = a.label();
+  loadArg(a, dst, index);
+  a.test(dst, dst);
+  a.jcc('z', none);
+  a.add(dst, rdi);
+  a.bind(none);
+}

@@ -38,6 +38,8 @@ export const threeOperands = {
   vpsubw: '66.0F.W0 F9 whole',
   vpsubd: '66.0F.W0 FA full',
   vpmulld: '66.0F38.W0 40 full',
+  vpmaxsd: '66.0F38.W0 3D full',
+  vpcmpgtd: '66.0F.W0 66 whole vex',
   vpmullw: '66.0F.W0 D5 whole',
   // In EVEX these four are the forms that mask 32-bit elements (vpandd …).
   vpand: '66.0F.W0 DB full',

@@ -22,6 +22,8 @@ export const enum Native {
   softmaxRows = 13,
   read = 14,
   weighted8 = 15,
+  quantize = 16,
+  swiglu = 17,
 }
 
 /** Quantised panels × quantised activations: y[t, 16 p + r] += Σ_c w[16 p + r, c] · x[t, c]. */
@@ -123,4 +125,29 @@ export const enum ReadArgs {
   from = 0,
   /** A multiple of 512, at least 512. */
   bytes = 1,
+}
+
+/** f32 to blocks of 8-bit activations. */
+export const enum QuantizeArgs {
+  x = 0,
+  to = 1,
+  /** At least 1. */
+  blocks = 2,
+}
+
+/** y = silu(gate) · up. */
+export const enum SwigluArgs {
+  gate = 0,
+  gateStride = 1,
+  up = 2,
+  upStride = 3,
+  y = 4,
+  /** May be 0 where only blocks are wanted. */
+  yStride = 5,
+  /** At least 1. */
+  rows = 6,
+  /** A multiple of 16, at least 16; of 32 if blocks are wanted. */
+  columns = 7,
+  /** Where blocks of 8-bit activations go, row after row, or 0. */
+  quantized = 8,
 }

@@ -21,15 +21,16 @@ import {
   rcx,
   rdx,
   rsi,
-  type Vec,
   xmm,
   ymm,
   zmm,
 } from './assembler.js';
 import { Constants } from './constants.js';
+import { exponential } from './exponential.js';
 import { enter, leave, loadArg, loadPointer } from './frame.js';
 import type { Isa } from './isa.js';
 import { SoftmaxArgs } from './kernels.js';
+import { acrossLanes } from './lanes.js';
 
 const [SCORES, STRIDE, ROWS, COLUMNS, VISIBLE, GROUP, GROUP_LEFT] = [r8, r9, r10, r11, r12, r13, r14];
 const [TOP, TOTAL, CORRECTION] = [r15, rbx, rbp];
@@ -41,6 +42,7 @@ export function softmaxRows(a: Assembler, isa: Isa): void {
   const lanes = isa.bits / 32;
   const bytes = isa.bits / 8;
   const [x, top, old, sum, scale, spare, mask] = [0, 4, 5, 6, 7, 3, 2].map(reg);
+  const spares = [1, 2, 3].map(reg);
   const constants = new Constants(a, isa);
   const hidden = a.label();
 
@@ -100,21 +102,21 @@ export function softmaxRows(a: Assembler, isa: Isa): void {
     a.vmulps(x, x, scale);
     a.vmaxps(top, top, x);
   });
-  acrossLanes(a, isa, top, spare, (dst, left, right) => a.vmaxps(dst, left, right));
+  acrossLanes(a, top, spare, (dst, left, right) => a.vmaxps(dst, left, right));
   a.vmovss(mem(TOP), xmm(top.n));
   a.vsubps(x, old, top);
-  exponential(a, reg, constants);
+  exponential(a, x, spares, constants, true);
   a.vmovss(mem(CORRECTION), xmm(x.n));
   a.vmovups(old, x);
   a.vpxor(sum, sum, sum);
   eachVector(() => {
     a.vmulps(x, x, scale);
     a.vsubps(x, x, top);
-    exponential(a, reg, constants);
+    exponential(a, x, spares, constants, true);
     a.vmovups(mem(SCORES, 0, rax), x);
     a.vaddps(sum, sum, x);
   });
-  acrossLanes(a, isa, sum, spare, (dst, left, right) => a.vaddps(dst, left, right));
+  acrossLanes(a, sum, spare, (dst, left, right) => a.vaddps(dst, left, right));
   a.vmovss(xmm(x.n), mem(TOTAL));
   a.vfmadd213ps(xmm(x.n), xmm(old.n), xmm(sum.n));
   a.vmovss(mem(TOTAL), xmm(x.n));
@@ -164,53 +166,4 @@ function minimum(a: Assembler, dst: Gp, left: Gp, right: Gp): void {
   a.jcc('le', less);
   a.mov(dst, right);
   a.bind(less);
-}
-
-/** All lanes of `v` become what `combine` makes of them. */
-function acrossLanes(
-  a: Assembler,
-  isa: Isa,
-  v: Vec,
-  spare: Vec,
-  combine: (dst: Vec, left: Vec, right: Vec) => void,
-): void {
-  const half = (bits: typeof xmm) => combine(bits(v.n), bits(v.n), bits(spare.n));
-  if (isa.bits === 512) {
-    a.vextractf64x4(ymm(spare.n), v, 1);
-    half(ymm);
-  }
-  a.vextractf128(xmm(spare.n), ymm(v.n), 1);
-  half(xmm);
-  for (const order of [0b01_00_11_10, 0b10_11_00_01]) {
-    a.vpermilps(xmm(spare.n), xmm(v.n), order);
-    half(xmm);
-  }
-  a.vbroadcastss(v, xmm(v.n));
-}
-
-/**
- * Register 0 becomes e to its power, for x ≤ 0 (or a rounding above): within 2 units in the last place, 0 below −87.7; NaN stays.
- * Registers 1 to 3 are overwritten. As exp in kernels/simd.ts: Cody-Waite reduction, a polynomial of degree 6.
- */
-function exponential(a: Assembler, reg: typeof zmm, constants: Constants): void {
-  const [x, shifted, n, p] = [0, 1, 2, 3].map(reg);
-  a.vmovups(p, constants.of(-88));
-  // The second operand is the result if one is NaN. At −88, 2^n below is made of zero bits.
-  a.vmaxps(x, p, x);
-  // Adding 1.5 · 2^23 rounds to an integer and leaves it in the low bits.
-  a.vmovups(shifted, constants.of(12582912));
-  a.vfmadd231ps(shifted, x, constants.of(1.4426950408889634));
-  a.vsubps(n, shifted, constants.of(12582912));
-  a.vfmadd231ps(x, n, constants.of(-0.693359375));
-  a.vfmadd231ps(x, n, constants.of(2.1219444e-4));
-  a.vmovups(p, constants.of(1.98756915e-4));
-  for (const c of [1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1]) {
-    a.vfmadd213ps(p, x, constants.of(c));
-  }
-  a.vmulps(n, x, x);
-  a.vfmadd213ps(p, n, x);
-  a.vaddps(p, p, constants.of(1));
-  a.vpslld(shifted, shifted, 23);
-  a.vpaddd(shifted, shifted, constants.of(1));
-  a.vmulps(x, p, shifted);
 }

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { KernelBench } from '../../../test/kernel-bench.js';
-import { onBothBuilds, random, relativeError } from '../../../test/sequence-cases.js';
+import { onAllBackends, onBothBuilds, random, relativeError } from '../../../test/sequence-cases.js';
 import { sigmoid, silu } from '../reference/elementwise.js';
 import { add, copy, sigmoidGate, swiglu } from './elementwise.js';
 
@@ -17,23 +17,6 @@ onBothBuilds('elementwise operations', (simd) => {
     const expected = a.map((value, i) => value + b[i]);
     expect(bench.floats(y, n)).toEqual(expected);
     expect(bench.floats(z, n)).toEqual(expected);
-  });
-
-  it.each([
-    [1, 1],
-    [3, 7],
-    [5, 130],
-    [2, 9001],
-  ])('computes SwiGLU over [%i, %i] with strides', (tokens, n) => {
-    const bench = new KernelBench(simd);
-    const fused = random(tokens * 2 * n, 3, 8);
-    const at = bench.put(fused);
-    const y = bench.alloc(tokens * n * 4);
-    swiglu(bench.program, { gate: at, up: at + n * 4, y, tokens, n, gateStride: 2 * n, upStride: 2 * n });
-    bench.run();
-    const row = (i: number) => Math.floor(i / n) * 2 * n + (i % n);
-    const expected = Float64Array.from({ length: tokens * n }, (_, i) => silu(fused[row(i)]) * fused[row(i) + n]);
-    expect(relativeError(bench.floats(y, tokens * n), expected)).toBeLessThan(1e-6);
   });
 
   it('gates heads by the gates that lie between queries, and whole rows by one gate', () => {
@@ -73,5 +56,48 @@ onBothBuilds('elementwise operations', (simd) => {
     expect(actual[n]).toBeNaN();
     expect(actual.subarray(n + 1)).toEqual(new Float32Array([1, Math.fround(actual[n + 2]), 0.5]));
     expect(actual[n + 2]).toBeLessThan(1e-38);
+  });
+});
+
+onAllBackends('SwiGLU', (simd, isa) => {
+  it.each([
+    [1, 1],
+    [3, 7],
+    [5, 130],
+    [2, 9001],
+    [40, 16],
+    [3, 208],
+    [2, 9040],
+  ])('computes SwiGLU over [%i, %i] with strides', (tokens, n) => {
+    const bench = new KernelBench(simd, undefined, isa);
+    const fused = random(tokens * 2 * n, 3, 8);
+    const at = bench.put(fused);
+    const y = bench.alloc(tokens * n * 4);
+    swiglu(bench.program, { gate: at, up: at + n * 4, y, tokens, n, gateStride: 2 * n, upStride: 2 * n });
+    bench.run();
+    const row = (i: number) => Math.floor(i / n) * 2 * n + (i % n);
+    const expected = Float64Array.from({ length: tokens * n }, (_, i) => silu(fused[row(i)]) * fused[row(i) + n]);
+    expect(relativeError(bench.floats(y, tokens * n), expected)).toBeLessThan(1e-6);
+  });
+
+  it('passes NaN on and takes gates of any size', () => {
+    const bench = new KernelBench(simd, undefined, isa);
+    const gate = new Float32Array(16).fill(1);
+    gate.set([Number.NaN, 1e30, -1e30, 0, -87, 88, -100, Number.POSITIVE_INFINITY]);
+    const y = bench.alloc(64);
+    const up = bench.put(new Float32Array(16).fill(2));
+    swiglu(bench.program, { gate: bench.put(gate), up, y, tokens: 1, n: 16 });
+    bench.run();
+    const actual = bench.floats(y, 16);
+    expect(actual[0]).toBeNaN();
+    expect(actual[1]).toBe(Math.fround(2e30));
+    expect(actual[2]).toBeLessThanOrEqual(0);
+    expect(actual[2]).toBeGreaterThan(-1e-7);
+    expect(actual[3]).toBe(0);
+    expect(Math.abs(actual[4])).toBeLessThan(1e-30);
+    expect(actual[5]).toBe(176);
+    expect(Math.abs(actual[6])).toBeLessThan(1e-30);
+    expect(actual[7]).toBe(Number.POSITIVE_INFINITY);
+    expect(actual[8]).toBeCloseTo(2 * silu(1), 6);
   });
 });

@@ -1,14 +1,14 @@
 import { expect, it } from 'vitest';
 import { KernelBench } from '../../../test/kernel-bench.js';
-import { batchOf, onBothBuilds, oneRun, random } from '../../../test/sequence-cases.js';
+import { batchOf, onAllBackends, oneRun, random } from '../../../test/sequence-cases.js';
 import { fromF16, toF16, toInt8 } from '../reference/kv.js';
 import { attention } from './attention.js';
 import { kvBytes, storeKV } from './kv.js';
 
-onBothBuilds('KV cache', (simd) => {
+onAllBackends('KV cache', (simd, isa) => {
   /** What the cache gives back for `values` of one head: attention to one position returns its value. */
   function roundTrip(values: Float32Array, headDim: number): Float32Array {
-    const bench = new KernelBench(simd);
+    const bench = new KernelBench(simd, undefined, isa);
     const src = bench.put(values);
     const out = bench.alloc(values.byteLength);
     const bytes = kvBytes('f16', 1, headDim, 1);
@@ -50,7 +50,7 @@ onBothBuilds('KV cache', (simd) => {
     const values = Float32Array.from([...ties, ...near, ...edge]);
     const padded = new Float32Array(Math.ceil(values.length / 4) * 4);
     padded.set(values);
-    const bench = new KernelBench(simd);
+    const bench = new KernelBench(simd, undefined, isa);
     const headDim = 4;
     const tokens = padded.length / headDim;
     const bytes = kvBytes('f16', 1, headDim, tokens);
@@ -69,7 +69,7 @@ onBothBuilds('KV cache', (simd) => {
   });
 
   it('appends to several sequences without touching the neighbours, and pads odd heads with zeros', () => {
-    const bench = new KernelBench(simd);
+    const bench = new KernelBench(simd, undefined, isa);
     const [heads, headDim, capacity, slots] = [2, 10, 32, 3];
     const batch = batchOf(
       bench,
@@ -102,7 +102,7 @@ onBothBuilds('KV cache', (simd) => {
   });
 
   it('rounds blocks of 32 dimensions to int8: keys as panels of a q8_0 matrix, values by position', () => {
-    const bench = new KernelBench(simd);
+    const bench = new KernelBench(simd, undefined, isa);
     const [heads, headDim, capacity] = [2, 50, 48];
     const scales = random(21 * heads * headDim, 7, 3).map((x) => 10 ** x);
     const [k, v] = [1, 2].map((seed) =>

@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest';
 import { KernelBench } from '../../../test/kernel-bench.js';
-import { onBothBuilds, random, relativeError } from '../../../test/sequence-cases.js';
+import { onAllBackends, random, relativeError } from '../../../test/sequence-cases.js';
 import * as reference from '../reference/norm.js';
 import { gatedNorm, rmsNorm } from './norm.js';
 
-onBothBuilds('norms', (simd) => {
+onAllBackends('norms', (simd, isa) => {
   it.each([1, 3, 4, 17, 64, 130, 5000])('normalises rows of %i columns', (cols) => {
-    const bench = new KernelBench(simd);
+    const bench = new KernelBench(simd, undefined, isa);
     const rows = 9;
     const x = random(rows * cols, 1, 10);
     const weight = random(cols, 2);
@@ -17,7 +17,7 @@ onBothBuilds('norms', (simd) => {
   });
 
   it('keeps rows of zeros and of tiny numbers finite', () => {
-    const bench = new KernelBench(simd);
+    const bench = new KernelBench(simd, undefined, isa);
     const x = new Float32Array(16).fill(1e-20, 8);
     const y = bench.alloc(64);
     const weight = bench.put(new Float32Array(8).fill(2));
@@ -38,7 +38,7 @@ onBothBuilds('norms', (simd) => {
       spread[Math.floor(i / cols) * 2 * cols + (i % cols)] = value;
     });
     const expected = reference.rmsNorm(packed, weight, 1e-5);
-    const bench = new KernelBench(simd);
+    const bench = new KernelBench(simd, undefined, isa);
     const x = bench.put(spread);
     const y = bench.alloc(packed.byteLength);
     const shape = { x, weight: bench.put(weight), rows, groups, cols, xGroupStride: 2 * cols, eps: 1e-5 };
@@ -57,7 +57,7 @@ onBothBuilds('norms', (simd) => {
   });
 
   it.each([2, 16, 30, 128])('gates heads of %i columns', (cols) => {
-    const bench = new KernelBench(simd);
+    const bench = new KernelBench(simd, undefined, isa);
     const [rows, groups] = [7, 3];
     const x = random(rows * groups * cols, 1);
     const gate = random(x.length, 2, 20);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { KernelBench } from '../../../test/kernel-bench.js';
-import { onBothBuilds, oneRun, random, runBackwards } from '../../../test/sequence-cases.js';
+import { onAllBackends, oneRun, random, runBackwards } from '../../../test/sequence-cases.js';
 import { attention, attentionWorkBytes } from './attention.js';
 import { conv } from './conv.js';
 import { deltaRule, deltaStateBytes } from './delta.js';
@@ -72,10 +72,10 @@ const SIZE = 32 << 20;
 /** The memory that record() used, from its first allocation at `start`. */
 const used = ({ memory }: KernelBench, start: number) => Buffer.from(memory.buffer, start, SIZE - (4 << 20));
 
-onBothBuilds('pieces', (simd) => {
+onAllBackends('pieces', (simd, isa) => {
   it('may run in any order', () => {
-    const forwards = new KernelBench(simd, SIZE);
-    const backwards = new KernelBench(simd, SIZE);
+    const forwards = new KernelBench(simd, SIZE, isa);
+    const backwards = new KernelBench(simd, SIZE, isa);
     const start = forwards.alloc(0);
     record(forwards);
     record(backwards);
@@ -85,8 +85,8 @@ onBothBuilds('pieces', (simd) => {
   });
 
   it('may lie above 2 GiB', () => {
-    const low = new KernelBench(simd, SIZE);
-    const high = new KernelBench(simd, 2 ** 31 + SIZE);
+    const low = new KernelBench(simd, SIZE, isa);
+    const high = new KernelBench(simd, 2 ** 31 + SIZE, isa);
     const start = low.alloc(0);
     high.alloc(2 ** 31 - start);
     const above = high.alloc(0);

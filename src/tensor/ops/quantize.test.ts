@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { KernelBench } from '../../../test/kernel-bench.js';
-import { random } from '../../../test/sequence-cases.js';
+import { onAllBackends, random } from '../../../test/sequence-cases.js';
 import type { Simd } from '../kernels.js';
+import type { IsaName } from '../native/isa.js';
 import * as reference from '../reference/matmul.js';
 import { sigmoidGate, swiglu } from './elementwise.js';
 import {
@@ -19,10 +20,8 @@ import {
 import { gatedNorm, rmsNorm } from './norm.js';
 import { quantize, quantizedBytes, type Result } from './quantize.js';
 
-const BUILDS: readonly Simd[] = ['plain', 'relaxed'];
-
-function run(simd: Simd, x: Float32Array, bits: 8 | 16): DataView {
-  const bench = new KernelBench(simd, 8 << 20);
+function run(x: Float32Array, bits: 8 | 16, simd: Simd, isa?: IsaName): DataView {
+  const bench = new KernelBench(simd, 8 << 20, isa);
   const bytes = quantizedBytes(1, x.length, bits);
   const out = bench.alloc(bytes);
   quantize(bench.program, { x: bench.put(x), out, tokens: 1, cols: x.length, bits });
@@ -30,7 +29,7 @@ function run(simd: Simd, x: Float32Array, bits: 8 | 16): DataView {
   return new DataView(bench.memory.buffer, out, bytes);
 }
 
-describe.each(BUILDS)('quantize, %s SIMD', (simd) => {
+onAllBackends('quantize', (simd, isa) => {
   it.each([8, 16] as const)('writes integers, scales and sums of each block, %i bits', (bits) => {
     // Zeros, halves that must round to even, magnitudes of all sizes.
     const x = new Float32Array(300 * 32).map((_, i) => {
@@ -41,7 +40,7 @@ describe.each(BUILDS)('quantize, %s SIMD', (simd) => {
       return Math.sin(i * 1.7) * 10 ** ((block % 60) - 30);
     });
     const { values, scales } = reference.quantize(x);
-    const view = run(simd, x, bits);
+    const view = run(x, bits, simd, isa);
     for (let block = 0; block < 300; block++) {
       const at = block * (bits === 8 ? X8_BLOCK : X16_BLOCK);
       const q = Array.from({ length: 32 }, (_, i) =>
@@ -77,7 +76,7 @@ describe.each(BUILDS)('quantize, %s SIMD', (simd) => {
       cols: number,
       record: (bench: KernelBench, at: (seed: number) => number, to: Result) => void,
     ) {
-      const bench = new KernelBench(simd);
+      const bench = new KernelBench(simd, undefined, isa);
       const inputs = [1, 2, 3].map((seed) => bench.put(random(2 * rows * cols, seed, 9)));
       const bytes = quantizedBytes(rows, cols, bits);
       const [alone, both, after] = [bench.alloc(bytes), bench.alloc(bytes), bench.alloc(bytes)];
@@ -126,7 +125,7 @@ describe.each(BUILDS)('quantize, %s SIMD', (simd) => {
     for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
       const x = new Float32Array(64).fill(1);
       x[5] = bad;
-      const view = run(simd, x, 8);
+      const view = run(x, 8, simd, isa);
       expect(Number.isFinite(view.getFloat32(32 + X_SCALE, true))).toBe(false);
       expect(view.getFloat32(X8_BLOCK + 32 + X_SCALE, true)).toBe(Math.fround(1 / 127));
     }

@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest';
 import { KernelBench } from '../../../test/kernel-bench.js';
-import { onBothBuilds, random, relativeError } from '../../../test/sequence-cases.js';
+import { onAllBackends, random, relativeError } from '../../../test/sequence-cases.js';
 import { rope as reference } from '../reference/rope.js';
 import { rmsNorm } from './norm.js';
 import { rope } from './rope.js';
 
-onBothBuilds('rope', (simd) => {
+onAllBackends('rope', (simd, isa) => {
   it.each([
     [16, 16, false],
     [64, 64, true],
@@ -18,7 +18,7 @@ onBothBuilds('rope', (simd) => {
   ] as const)(
     'rotates heads of %i in their first %i dimensions (interleaved: %s)',
     (headDim, rotaryDim, interleaved) => {
-      const bench = new KernelBench(simd);
+      const bench = new KernelBench(simd, undefined, isa);
       const [tokens, heads] = [70, 3];
       const x = random(tokens * heads * headDim, 1);
       const angles = random((tokens * rotaryDim) / 2, 2, 100);
@@ -49,7 +49,7 @@ onBothBuilds('rope', (simd) => {
   ] as const)(
     'rotates normalised queries and keys as norms and rotations one by one would (%i, %i, %s)',
     (headDim, rotaryDim, interleaved) => {
-      const bench = new KernelBench(simd);
+      const bench = new KernelBench(simd, undefined, isa);
       const [tokens, heads, kvHeads] = [9, 4, 2];
       const stride = (2 * heads + kvHeads) * headDim;
       // Each query has a gate behind it; keys follow.

@@ -4,7 +4,7 @@
  */
 import { expect, it } from 'vitest';
 import { KernelBench } from '../../../test/kernel-bench.js';
-import { onBothBuilds, random } from '../../../test/sequence-cases.js';
+import { onAllBackends, random } from '../../../test/sequence-cases.js';
 import { conv } from './conv.js';
 import { deltaRule, deltaStateBytes } from './delta.js';
 import { sigmoidGate, swiglu } from './elementwise.js';
@@ -111,10 +111,10 @@ const CASES: Record<string, Prepare> = {
   },
 };
 
-onBothBuilds('rows of a step', (simd) => {
+onAllBackends('rows of a step', (simd, isa) => {
   it.each(Object.keys(CASES))('%s: a row is the same beside up to 15 others', (name) => {
     const run = (rowsPerStep: number): Buffer => {
-      const bench = new KernelBench(simd, 8 << 20);
+      const bench = new KernelBench(simd, 8 << 20, isa);
       const { step, results } = CASES[name](bench);
       for (let from = 0; from < TOKENS; from += rowsPerStep) step(from, Math.min(rowsPerStep, TOKENS - from));
       bench.run();
