@@ -14,12 +14,12 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-function parse(bytes: Uint8Array) {
+function parse(bytes: Uint8Array, vocabulary = true) {
   const path = join(folder, 'test.gguf');
   writeFileSync(path, bytes);
   const file = new RandomAccessFile(path);
   try {
-    return parseGguf(file);
+    return parseGguf(file, vocabulary);
   } finally {
     file.close();
   }
@@ -147,6 +147,46 @@ describe('parseGguf', () => {
     expect((metadata.words as string[]).join()).toBe(words.join());
     expect(metadata.long === long).toBe(true);
     expect(metadata.last).toBe(1);
+  });
+});
+
+describe('a vocabulary', () => {
+  // Longer than the window through which a header is read (1 MiB), with strings that would be mistaken for two.
+  const separator = '\x1c\x1d\x1e\x1f\x1f\x1e\x1d\x1d';
+  const words = ['', 'Ġthe', 'a', '開文', '😀', '\0', `${separator}x`, separator.slice(0, 7), 'z'.repeat(300)];
+  const strings = Array.from({ length: 40_000 }, (_, i) => `${words[i % words.length]}${i % 7 ? i : ''}`);
+  const kinds = Array.from(strings, (_, i) => (i % 5) - 2);
+  const write = (texts: readonly string[]) => {
+    const encoded = texts.map((text) => Buffer.from(text));
+    const body = encoded.flatMap((text) => [Buffer.from(u64(text.length)), text]);
+    const head = (key: string, type: number) => pair(key, T.array, ...u32(type), ...u64(texts.length));
+    const start = build({ pairCount: 3 });
+    return Buffer.concat([
+      ...[start, Buffer.from(head('texts', T.string)), ...body],
+      ...[Buffer.from(head('kinds', T.i32)), Buffer.from(Int32Array.from(kinds.slice(0, texts.length)).buffer)],
+      Buffer.from(pair('end', T.u8, 7)),
+    ]);
+  };
+
+  it('is read whole, whatever its strings hold', () => {
+    expect({ ...parse(write(strings)).metadata }).toEqual({ texts: strings, kinds, end: 7 });
+    const plain = strings.filter((text) => !text.includes(separator));
+    expect(parse(write(plain)).metadata.texts).toEqual(plain);
+    const long = [...plain.slice(0, 100), 'y'.repeat(3 << 20), ...plain.slice(0, 100)];
+    expect(parse(write(long)).metadata.texts).toEqual(long);
+  });
+
+  it('is passed over where nobody wants it', () => {
+    const { metadata } = parse(
+      write([...strings.slice(0, 100), 'y'.repeat(3 << 20), ...strings.slice(0, 9000)]),
+      false,
+    );
+    expect(metadata.texts).toEqual(new Array(9101));
+    expect(metadata.end).toBe(7);
+  });
+
+  it('that is cut off is refused', () => {
+    expect(() => parse(write(strings).subarray(0, 600_000))).toThrow(expect.objectContaining({ code: 'bad_file' }));
   });
 });
 

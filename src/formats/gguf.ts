@@ -238,6 +238,65 @@ class Cursor {
     return decodeShort(this.#window, at, at + length);
   }
 
+  /** Passes over the next strings, at most `most`, that are in the window as a whole; calls `seen` with the place of each. */
+  #pass(most: number, seen?: (at: number, length: number) => void): number {
+    const view = this.#view;
+    const filled = this.#filled;
+    let at = this.#used;
+    let count = 0;
+    while (count < most && at + 8 <= filled) {
+      const length = view.getUint32(at, true);
+      if (at + 8 + length > filled || view.getUint32(at + 4, true) !== 0) break;
+      seen?.(at, length);
+      at += 8 + length;
+      count++;
+    }
+    this.#used = at;
+    return count;
+  }
+
+  /**
+   * Many strings. Decoding each by itself takes most of the time that opening a file takes, so all in the window are decoded
+   * as one, with SEPARATOR where their lengths were, and split there.
+   */
+  #strings(what: string, count: number): string[] {
+    let values: string[] = [];
+    while (values.length < count) {
+      const start = this.#used;
+      const lengths: number[] = [];
+      const passed = this.#pass(count - values.length, (at, length) => {
+        lengths.push(length);
+        this.#view.setUint32(at, SEPARATOR_LOW, true);
+        this.#view.setUint32(at + 4, SEPARATOR_HIGH, true);
+      });
+      if (passed === 0) {
+        // This fetches the next window, or says what is wrong.
+        values.push(this.string(what, STRING_LIMIT));
+        continue;
+      }
+      let texts = utf8.decode(this.#window.subarray(start, this.#used)).split(SEPARATOR).slice(1);
+      if (texts.length !== passed) {
+        let at = start;
+        texts = lengths.map((length) => {
+          at += 8 + length;
+          return decodeShort(this.#window, at - length, at);
+        });
+      }
+      values = values.concat(texts);
+    }
+    return values;
+  }
+
+  #int32s(count: number, values: unknown[]): void {
+    const view = this.#view;
+    while (values.length < count) {
+      const present = (this.#filled - this.#used) >> 2;
+      const some = Math.min(count - values.length, Math.max(1, present));
+      const start = this.#take(4 * some);
+      for (let i = 0; i < some; i++) values.push(view.getInt32(start + 4 * i, true));
+    }
+  }
+
   #skipString(what: string): void {
     const length = this.u64();
     if (length > Math.min(STRING_LIMIT, this.remaining)) throw this.bad(`${label(what)} would have ${length} bytes`);
@@ -285,16 +344,30 @@ class Cursor {
     if (least === undefined) throw this.bad(`metadata '${label(key)}' has elements of the unknown type ${type}`);
     const count = this.count(`elements of '${label(key)}'`, least);
     if (count > ARRAY_LIMIT) throw this.bad(`metadata '${label(key)}' has ${count} elements`);
-    if (type === GGUF_TYPES.string && count > SHORT_ARRAY && !this.vocabulary) {
-      for (let i = 0; i < count; i++) this.#skipString(key);
+    if (type === GGUF_TYPES.string && count > SHORT_ARRAY) {
+      if (this.vocabulary) return this.#strings(key, count);
+      for (let i = 0; i < count; i++) {
+        i += this.#pass(count - i);
+        // It ends outside of the window.
+        if (i < count) this.#skipString(key);
+      }
       return new Array(count);
     }
     const values: unknown[] = [];
-    for (let i = 0; i < count; i++) values.push(this.value(type, key, depth + 1));
+    // The kinds of a vocabulary's tokens, as many as there are tokens.
+    if (type === GGUF_TYPES.i32) this.#int32s(count, values);
+    for (let i = values.length; i < count; i++) values.push(this.value(type, key, depth + 1));
     return values;
   }
 }
 
+/**
+ * Eight bytes of ASCII that end like none of their beginnings: in a text with this after each string it is found just there, unless a
+ * string holds it whole.
+ */
+const SEPARATOR = '\x1c\x1d\x1e\x1f\x1f\x1e\x1d\x1d';
+const SEPARATOR_LOW = 0x1f1e1d1c;
+const SEPARATOR_HIGH = 0x1d1d1e1f;
 const utf8 = new TextDecoder();
 
 /** Most strings of a vocabulary are short ASCII, for which a call of TextDecoder costs more than the characters. */

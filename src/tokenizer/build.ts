@@ -81,19 +81,28 @@ export function buildByteIds(file: string, ids: ReadonlyMap<string, number>): In
 export function buildMerges({ file, ids, added }: Named, merges: readonly unknown[], field: string): MergeTable {
   const table = new MergeTable(merges.length);
   const control = new Set(added.map(({ id }) => id));
-  merges.forEach((merge, rank) => {
-    const [left, right] = halves(merge) ?? [];
+  const texts: string[] = [];
+  for (const [text, id] of ids) texts[id] = text;
+  // Most vocabularies list what merges make in the order of the merges: to compare with the next is faster than to look up.
+  let next = 0;
+  for (let rank = 0; rank < merges.length; rank++) {
+    const [left, right] = halves(merges[rank]) ?? [];
     if (left === undefined || right === undefined) throw badFile(file, `${field}[${rank}] is not a pair of tokens`);
     const a = ids.get(left);
     const b = ids.get(right);
-    const product = ids.get(left + right);
+    const product = isPair(texts[next], left, right) ? next : ids.get(left + right);
     if (a === undefined || b === undefined || product === undefined) {
       const missing = a === undefined ? left : b === undefined ? right : left + right;
       throw badFile(file, `${field}[${rank}] names ${JSON.stringify(missing.slice(0, 40))}, not in the vocabulary`);
     }
     if (!control.has(product)) table.add(a, b, rank, product);
-  });
+    next = product + 1;
+  }
   return table;
+}
+
+function isPair(text: string | undefined, left: string, right: string): boolean {
+  return text?.length === left.length + right.length && text.startsWith(left) && text.endsWith(right);
 }
 
 /** A merge is written as `"a b"` or as `["a", "b"]`. */

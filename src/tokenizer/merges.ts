@@ -32,7 +32,10 @@ export class MergeTable {
       slot = (slot + 1) & mask;
     }
     if (slots[slot * 4]! < 0) this.used++;
-    slots.set([left, right, rank, product], slot * 4);
+    slots[slot * 4] = left;
+    slots[slot * 4 + 1] = right;
+    slots[slot * 4 + 2] = rank;
+    slots[slot * 4 + 3] = product;
   }
 
   /** Where the pair's rank lies in `slots` (its product follows), or 0 for a pair that does not merge. */
