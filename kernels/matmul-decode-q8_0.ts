@@ -1,8 +1,7 @@
 /**
  * One token × a panel of 16 rows of q8_0. The block's 32 values of x stay in registers, four columns a vector, while
  * four groups of four rows pass. For 8 products a load that widens, a 16-bit dot product and an addition; for four rows
- * 16 more to scale: about 280 instructions for the 544 bytes of a block, all but a few of them for the four vector
- * units, which are what limits it.
+ * 16 more to scale: 257 operations for the four vector units on the 544 bytes of a block, which is what limits it.
  * Registers: 8 of x, 2 sums, weights, temporaries. Float sums live in memory for the reason given in matmul-tile8.ts.
  */
 import { Q8_0_BLOCK, X16_BLOCK, X_SCALE } from '../src/tensor/ops/layout-constants';
