@@ -84,7 +84,7 @@ describe('StepCosts', () => {
     for (let i = 0; i < 10; i++) costs.learn(1, 10);
     costs.learn(1, 10_000);
     expect(costs.of(1)).toBeLessThan(20);
-    for (let i = 0; i < 40; i++) costs.learn(1, 30);
+    for (let i = 0; i < 100; i++) costs.learn(1, 30);
     expect(costs.of(1)).toBeCloseTo(30, 0);
   });
 

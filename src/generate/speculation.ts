@@ -121,8 +121,9 @@ export function longestDrafts(prospects: readonly (readonly number[])[]): number
 
 /** Before it is measured: a row more is thought to cost a quarter of the first. */
 const FIRST_SLOPE = 0.25;
-/** Weight of the newest time. */
-const COST_WEIGHT = 0.2;
+/** Weight of a newer time that is less, and of one that is more: what a neighbour on the core adds must not count. */
+const LESS_WEIGHT = 0.3;
+const MORE_WEIGHT = 0.05;
 /** Steps after which a time measured once is tried again; twice as long with each further time, up to a limit. */
 const FIRST_AGE = 32;
 const GREATEST_AGE = 1024;
@@ -142,7 +143,9 @@ export class StepCosts {
     const times = ++this.times[rows];
     // A first step compiles and fills caches: it says too much, so the least of the first three counts.
     if (times <= 3) this.ms[rows] = times === 1 ? ms : Math.min(ms, this.ms[rows]);
-    else this.ms[rows] += COST_WEIGHT * (Math.min(ms, 4 * this.ms[rows]) - this.ms[rows]);
+    else
+      this.ms[rows] +=
+        (ms < this.ms[rows] ? LESS_WEIGHT : MORE_WEIGHT) * (Math.min(ms, 4 * this.ms[rows]) - this.ms[rows]);
   }
 
   /** The most rows to try where `rows` must be: twice as many as are known, so that a wrong guess costs little. */
