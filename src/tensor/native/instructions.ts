@@ -121,6 +121,7 @@ export const shifts = {
 /** dst (a narrower register, or memory), src */
 export const narrowing = {
   vpmovdb: 'F3.0F38.W0 31 quarter evex',
+  vpmovsdb: 'F3.0F38.W0 21 quarter evex',
 } as const;
 
 /** dst (a narrower register, or memory), src, imm8 */

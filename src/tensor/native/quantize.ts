@@ -8,6 +8,7 @@ import { enter, leave, loadArg, loadPointer } from './frame.js';
 import type { Isa } from './isa.js';
 import { QuantizeArgs } from './kernels.js';
 import { reduceLanes } from './lanes.js';
+import { prepareFour, quantizeFour } from './quantize4.js';
 
 const COLUMNS = 32;
 const BLOCK_BYTES = 64;
@@ -25,10 +26,38 @@ export function quantizeBlocks(a: Assembler, isa: Isa): void {
   constants.place();
 }
 
-/** `count` blocks, at least one, of f32 at `from` become blocks at `to`; all three move on. Vectors 0 to 8 are overwritten. */
+/**
+ * `count` blocks, at least one, of f32 at `from` become blocks at `to`; all three move on. Vectors 9 to 11 stay as they are,
+ * others and masks 1 and 2 are overwritten.
+ */
 export function quantizeLoop(a: Assembler, isa: Isa, constants: Constants, from: Gp, to: Gp, count: Gp): void {
+  const [rest, done] = [a.label(), a.label()];
+  if (isa.bits === 512) {
+    const four = a.label();
+    a.sub(count, 4);
+    a.jcc('l', rest);
+    prepareFour(a, constants);
+    a.bind(four);
+    quantizeFour(a, constants, from, to);
+    a.add(from, 4 * 4 * COLUMNS);
+    a.add(to, 4 * BLOCK_BYTES);
+    a.sub(count, 4);
+    a.jcc('ge', four);
+    a.bind(rest);
+    a.add(count, 4);
+    a.jcc('z', done);
+  }
   const loop = a.label();
   a.bind(loop);
+  quantizeOne(a, isa, constants, from, to);
+  a.add(from, 4 * COLUMNS);
+  a.add(to, BLOCK_BYTES);
+  a.dec(count);
+  a.jcc('nz', loop);
+  a.bind(done);
+}
+
+function quantizeOne(a: Assembler, isa: Isa, constants: Constants, from: Gp, to: Gp): void {
   const values = Array.from({ length: (32 * COLUMNS) / isa.bits }, (_, i) => (isa.bits === 512 ? zmm : ymm)(i));
   values.forEach((value, i) => {
     a.vmovups(value, mem(from, i * (isa.bits / 8)));
@@ -39,10 +68,6 @@ export function quantizeLoop(a: Assembler, isa: Isa, constants: Constants, from:
   toBytes(a, constants, values, scales, bytes);
   a.vmovups(mem(to), bytes);
   sums(a, constants, scales, bytes, to);
-  a.add(from, 4 * COLUMNS);
-  a.add(to, BLOCK_BYTES);
-  a.dec(count);
-  a.jcc('nz', loop);
 }
 
 /** `scales`: the largest magnitude / 127, minus that, and twice 127 / the largest; zeros if that is below 1e-30. */
@@ -75,8 +100,8 @@ function toBytes(a: Assembler, constants: Constants, values: readonly Vec[], sca
     a.vcvtps2dq(value, value);
   }
   if (values.length === 2) {
-    a.vpmovdb(xmm(bytes.n), values[0]);
-    a.vpmovdb(xmm(7), values[1]);
+    a.vpmovsdb(xmm(bytes.n), values[0]);
+    a.vpmovsdb(xmm(7), values[1]);
     a.vinserti128(bytes, bytes, xmm(7), 1);
   } else {
     a.vpackssdw(values[0], values[0], values[1]);

@@ -105,14 +105,14 @@ export function softmaxRows(a: Assembler, isa: Isa): void {
   acrossLanes(a, top, spare, (dst, left, right) => a.vmaxps(dst, left, right));
   a.vmovss(mem(TOP), xmm(top.n));
   a.vsubps(x, old, top);
-  exponential(a, x, spares, constants, true);
+  exponential(a, [x], spares, (value) => constants.of(value), true);
   a.vmovss(mem(CORRECTION), xmm(x.n));
   a.vmovups(old, x);
   a.vpxor(sum, sum, sum);
   eachVector(() => {
     a.vmulps(x, x, scale);
     a.vsubps(x, x, top);
-    exponential(a, x, spares, constants, true);
+    exponential(a, [x], spares, (value) => constants.of(value), true);
     a.vmovups(mem(SCORES, 0, rax), x);
     a.vaddps(sum, sum, x);
   });

@@ -1,7 +1,25 @@
 /** Machine code for silu(gate) · up, as floats and, on request, as 8-bit activations (arguments: SwigluArgs). */
-import { type Assembler, mem, r8, r9, r10, r11, r12, r13, r14, rax, rbp, rbx, rcx, ymm, zmm } from './assembler.js';
+import {
+  type Assembler,
+  type Gp,
+  mem,
+  r8,
+  r9,
+  r10,
+  r11,
+  r12,
+  r13,
+  r14,
+  rax,
+  rbp,
+  rbx,
+  rcx,
+  rdx,
+  ymm,
+  zmm,
+} from './assembler.js';
 import { Constants } from './constants.js';
-import { exponential } from './exponential.js';
+import { type Constant, EXPONENTIAL_CONSTANTS, exponential, inRegister } from './exponential.js';
 import { enter, leave, loadArg, loadOptional, loadPointer } from './frame.js';
 import type { Isa } from './isa.js';
 import { SwigluArgs } from './kernels.js';
@@ -9,11 +27,13 @@ import { quantizeLoop } from './quantize.js';
 
 const [GATE, UP, Y, ROWS, BYTES, QUANTIZED] = [r8, r9, r10, r11, r12, r13];
 const [GATE_STRIDE, UP_STRIDE, Y_STRIDE] = [r14, rbx, rbp];
+/** Bytes of a row in steps of AT_ONCE lines of 64. */
+const WHOLE = rdx;
+const AT_ONCE = 4;
 
 export function swigluRows(a: Assembler, isa: Isa): void {
-  const [x, shifted, n, p, gate, one] = [0, 1, 2, 3, 4, 5].map(isa.bits === 512 ? zmm : ymm);
   const constants = new Constants(a, isa);
-  const [row, loop, floats] = [a.label(), a.label(), a.label()];
+  const [row, floats] = [a.label(), a.label()];
   enter(a);
   loadPointer(a, GATE, SwigluArgs.gate);
   loadPointer(a, UP, SwigluArgs.up);
@@ -26,20 +46,12 @@ export function swigluRows(a: Assembler, isa: Isa): void {
   loadArg(a, Y_STRIDE, SwigluArgs.yStride);
   loadOptional(a, QUANTIZED, SwigluArgs.quantized);
   a.bind(row);
-  a.vmovups(one, constants.of(1));
   a.movImm(rax, 0);
-  a.bind(loop);
-  a.vmovups(gate, mem(GATE, 0, rax));
-  a.vpxor(x, gate, constants.words(1 << 31));
-  exponential(a, x, [shifted, n, p], constants);
-  a.vaddps(x, x, one);
-  a.vdivps(x, one, x);
-  a.vmulps(x, x, gate);
-  a.vmulps(x, x, mem(UP, 0, rax));
-  a.vmovups(mem(Y, 0, rax), x);
-  a.add(rax, isa.bits / 8);
-  a.cmp(rax, BYTES);
-  a.jcc('b', loop);
+  a.mov(WHOLE, BYTES);
+  a.and(WHOLE, -64 * AT_ONCE);
+  const constant = holdConstants(a, isa, constants);
+  elements(a, isa, constant, WHOLE, AT_ONCE);
+  elements(a, isa, constant, BYTES, 1);
   a.test(QUANTIZED, QUANTIZED);
   a.jcc('z', floats);
   a.mov(rax, Y);
@@ -54,4 +66,46 @@ export function swigluRows(a: Assembler, isa: Isa): void {
   a.jcc('nz', row);
   leave(a);
   constants.place();
+}
+
+/** One row's elements from offset rax up to `end`, `lines` of 64 bytes at a time. */
+function elements(a: Assembler, isa: Isa, constant: Constant, end: Gp, lines: number): void {
+  const reg = isa.bits === 512 ? zmm : ymm;
+  const together = Math.min(chains(isa), (512 / isa.bits) * lines);
+  const xs = Array.from({ length: together }, (_, i) => reg(i));
+  const spares = Array.from({ length: 3 * together }, (_, i) => reg(together + i));
+  const [loop, done] = [a.label(), a.label()];
+  a.cmp(rax, end);
+  a.jcc('ae', done);
+  a.bind(loop);
+  for (let from = 0; from < 64 * lines; from += (together * isa.bits) / 8) {
+    const at = (base: Gp, i: number) => mem(base, from + (i * isa.bits) / 8, rax);
+    for (const [i, x] of xs.entries()) a.vpxor(x, inRegister(a, constant(-0), x), at(GATE, i));
+    exponential(a, xs, spares, constant);
+    for (const x of xs) a.vaddps(x, x, constant(1));
+    for (const [i, x] of xs.entries()) a.vdivps(x, inRegister(a, constant(1), spares[i]), x);
+    for (const [i, x] of xs.entries()) {
+      a.vmulps(x, x, at(GATE, i));
+      a.vmulps(x, x, at(UP, i));
+      a.vmovups(at(Y, i), x);
+    }
+  }
+  a.add(rax, 64 * lines);
+  a.cmp(rax, end);
+  a.jcc('b', loop);
+  a.bind(done);
+}
+
+/** Vectors at once: as many as leave half the registers to constants. */
+const chains = (isa: Isa): number => isa.registers / 8;
+
+/** Puts constants into the registers that vectors leave free. */
+function holdConstants(a: Assembler, isa: Isa, constants: Constants): Constant {
+  const held = [...EXPONENTIAL_CONSTANTS, -0].slice(0, isa.registers / 2);
+  const register = (i: number) => (isa.bits === 512 ? zmm : ymm)(isa.registers / 2 + i);
+  for (const [i, value] of held.entries()) a.vmovups(register(i), constants.of(value));
+  return (value) => {
+    const i = held.findIndex((other) => Object.is(other, value));
+    return i < 0 ? constants.of(value) : register(i);
+  };
 }
