@@ -4,9 +4,11 @@
  * columns are positions: [position / 16][depth][16]. Of values they are dimensions: [depth / 16][position][16].
  * The 8-bit cache has a layout of its own: kv-int8.ts.
  */
+import { KeyArgs, Native, ValueArgs } from '../src/tensor/native/kernels';
 import { KV_BLOCK, KV_PANEL, Kv, Run, StoreKV } from '../src/tensor/ops/kv-constants';
 import { Q8_0_BLOCK } from '../src/tensor/ops/layout-constants';
 import { headBytes8, storeKey8, storeValue8 } from './kv-int8';
+import { callNative, hasNative, setArg } from './native';
 import { int, ptr } from './record';
 import { storeLow16, toF16 } from './simd';
 
@@ -43,9 +45,10 @@ export function storeKV(op: usize, piece: i32, scratch: usize): void {
     const start = load<i32>(run, Run.row << 2);
     const end = min(last, start + load<i32>(run, Run.rows << 2));
     const slot = <usize>load<u32>(run, Run.slot << 2) * ptr(op, StoreKV.slotBytes);
-    for (let row = max(first, start); row < end; row++) {
-      storeRow(op, row, load<i32>(run, Run.position << 2) + row - start, slot, scratch);
-    }
+    const position = load<i32>(run, Run.position << 2) - start;
+    const from = max(first, start);
+    if (from < end && canStoreNative(op)) storeNative(op, from, end, position + from, slot, scratch);
+    else for (let row = from; row < end; row++) storeRow(op, row, position + row, slot, scratch);
     run += Run.size << 2;
   }
 }
@@ -77,6 +80,55 @@ function storeRow(op: usize, row: i32, position: i32, slot: usize, scratch: usiz
     }
     k += <usize>dim << 2;
     v += <usize>dim << 2;
+  }
+}
+
+function canStoreNative(op: usize): bool {
+  const dim = int(op, StoreKV.headDim);
+  return int(op, StoreKV.type) == Kv.f16 && dim > 0 && dim % KV_PANEL == 0 && hasNative(Native.storeValues);
+}
+
+/** Rows of one run in machine code, but for keys of less than a panel: those are columns of single numbers. */
+function storeNative(op: usize, row: i32, end: i32, position: i32, slot: usize, args: usize): void {
+  const dim = int(op, StoreKV.headDim);
+  const heads = int(op, StoreKV.heads);
+  const capacity = int(op, StoreKV.capacity);
+  const bytes = headBytes(Kv.f16, capacity, dim);
+  const vStride = <usize>int(op, StoreKV.vStride) << 2;
+  setArg(args, ValueArgs.v, ptr(op, StoreKV.v) + <usize>row * vStride);
+  setArg(args, ValueArgs.stride, vStride);
+  setArg(args, ValueArgs.rows, end - row);
+  setArg(args, ValueArgs.heads, heads);
+  setArg(args, ValueArgs.headDim, dim);
+  setArg(args, ValueArgs.values, ptr(op, StoreKV.values) + slot + <usize>(position * (KV_PANEL << 1)));
+  setArg(args, ValueArgs.headBytes, bytes);
+  setArg(args, ValueArgs.panelBytes, capacity * (KV_PANEL << 1));
+  callNative(Native.storeValues, args);
+
+  const kStride = <usize>int(op, StoreKV.kStride) << 2;
+  const keys = ptr(op, StoreKV.keys) + slot;
+  setArg(args, KeyArgs.stride, kStride);
+  setArg(args, KeyArgs.heads, heads);
+  setArg(args, KeyArgs.headDim, dim);
+  setArg(args, KeyArgs.headBytes, bytes);
+  while (row < end) {
+    let k = ptr(op, StoreKV.k) + <usize>row * kStride;
+    let to = keys + (<usize>((position & -KV_PANEL) * dim + (position & (KV_PANEL - 1))) << 1);
+    let rows = 1;
+    if (position % KV_PANEL == 0 && end - row >= KV_PANEL) {
+      setArg(args, KeyArgs.k, k);
+      setArg(args, KeyArgs.keys, to);
+      callNative(Native.storeKeys, args);
+      rows = KV_PANEL;
+    } else {
+      for (let head = 0; head < heads; head++) {
+        keyF16(k, to, dim);
+        k += <usize>dim << 2;
+        to += bytes;
+      }
+    }
+    row += rows;
+    position += rows;
   }
 }
 

@@ -35,6 +35,12 @@ export function setArg(args: usize, index: i32, value: usize): void {
   store<u32>(args + (<usize>index << 2), <u32>value);
 }
 
+// @ts-ignore: decorator
+@inline
+export function setFloat(args: usize, index: i32, value: f32): void {
+  store<f32>(args + (<usize>index << 2), value);
+}
+
 /** Where arguments lie while the beginning of the scratch holds something else: its last 128 bytes. */
 // @ts-ignore: decorator
 @inline

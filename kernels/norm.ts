@@ -1,4 +1,7 @@
 /** RMS normalisation of rows [rows, groups, cols], each group by itself; plain, or gated as Qwen3.5's DeltaNet wants it. */
+import { Native, NormArgs } from '../src/tensor/native/kernels';
+import { X8_BLOCK } from '../src/tensor/ops/layout-constants';
+import { callNative, hasNative, lastOf, setArg, setFloat } from './native';
 import { quantizeRow } from './quantize';
 import { float, int, ptr } from './record';
 import { madd, sigmoid, sum } from './simd';
@@ -17,6 +20,10 @@ export function rmsNorm(op: usize, piece: i32, scratch: usize): void {
   const quantized = ptr(op, 11);
   const blocks = (groups * cols) >> 5;
   const lastRow = min((piece + 1) * rowsPer, int(op, 3));
+  if (cols % 16 == 0 && cols > 0 && (!quantized || int(op, 12) == 8) && hasNative(Native.norm)) {
+    nativeNorm(op, piece * rowsPer, lastRow - piece * rowsPer, scratch);
+    return;
+  }
   for (let row = piece * rowsPer; row < lastRow; row++) {
     const to = ptr(op, 2) ? ptr(op, 2) + (<usize>(row * int(op, 8)) << 2) : scratch;
     for (let group = 0; group < groups; group++) {
@@ -25,6 +32,29 @@ export function rmsNorm(op: usize, piece: i32, scratch: usize): void {
     }
     if (quantized) quantizeRow(to, quantized, row * blocks, blocks, int(op, 12), scratch);
   }
+}
+
+/** Some rows in machine code. */
+function nativeNorm(op: usize, row: i32, rows: i32, scratch: usize): void {
+  const y = ptr(op, 2);
+  const quantized = ptr(op, 11);
+  const blocks = (int(op, 4) * int(op, 5)) >> 5;
+  const args = lastOf(scratch);
+  setArg(args, NormArgs.x, ptr(op, 0) + (<usize>(row * int(op, 6)) << 2));
+  setArg(args, NormArgs.xStride, int(op, 6) << 2);
+  setArg(args, NormArgs.xGroupStride, int(op, 7) << 2);
+  setArg(args, NormArgs.y, y ? y + (<usize>(row * int(op, 8)) << 2) : scratch);
+  setArg(args, NormArgs.yStride, y ? int(op, 8) << 2 : 0);
+  setArg(args, NormArgs.yGroupStride, int(op, 9) << 2);
+  setArg(args, NormArgs.weight, ptr(op, 1));
+  setArg(args, NormArgs.rows, rows);
+  setArg(args, NormArgs.groups, int(op, 4));
+  setArg(args, NormArgs.columns, int(op, 5));
+  setFloat(args, NormArgs.eps, float(op, 0));
+  setFloat(args, NormArgs.offset, float(op, 1));
+  setArg(args, NormArgs.quantized, quantized ? quantized + <usize>(row * blocks) * X8_BLOCK : 0);
+  setArg(args, NormArgs.blocks, blocks);
+  callNative(Native.norm, args);
 }
 
 /** One row of `cols` values; y may be x. */

@@ -2,6 +2,8 @@
  * Rotary position embedding from tables of cosines and sines, one row a token; on request after an RMS norm of each
  * head. Works in place. Queries and keys are two parts of one operation.
  */
+import { Native, RopeArgs } from '../src/tensor/native/kernels';
+import { callNative, hasNative, setArg, setFloat } from './native';
 import { normRow } from './norm';
 import { float, int, ptr } from './record';
 import { madd } from './simd';
@@ -17,10 +19,49 @@ const PART: i32 = 6;
 export function rope(op: usize, piece: i32, scratch: usize): void {
   const per = int(op, 6);
   const last = min((piece + 1) * per, int(op, 2));
-  for (let token = piece * per; token < last; token++) {
-    rotatePart(op, 0, token);
-    rotatePart(op, 1, token);
+  const first = piece * per;
+  for (let part = 0; part < 2; part++) {
+    if (canCallNative(op, part)) nativePart(op, part, first, last - first, scratch);
+    else for (let token = first; token < last; token++) rotatePart(op, part, token);
   }
+}
+
+/** Machine code rotates halves of whole vectors. It copies nothing, so that what does not rotate has to be in its place. */
+function canCallNative(op: usize, part: i32): bool {
+  const at = PARTS + part * PART;
+  const headDim = int(op, 3);
+  const rotary = int(op, 4);
+  if (int(op, 5) || (headDim & 15) || (rotary & 31) || !rotary || !hasNative(Native.rope)) return false;
+  return rotary == headDim || ptr(op, at) == ptr(op, at + 1) || ptr(op, at + 5) != 0;
+}
+
+/** All heads of one part for some tokens. */
+function nativePart(op: usize, part: i32, token: i32, tokens: i32, args: usize): void {
+  const at = PARTS + part * PART;
+  const headDim = int(op, 3);
+  const heads = int(op, at + 2);
+  if (heads <= 0) return;
+  const xStride = int(op, at + 3);
+  const xHeadStride = int(op, at + 4);
+  const inPlace = ptr(op, at) == ptr(op, at + 1);
+  const yStride = inPlace ? xStride : heads * headDim;
+  const table = <usize>(token * int(op, 4)) << 1;
+  setArg(args, RopeArgs.cos, ptr(op, 0) + table);
+  setArg(args, RopeArgs.sin, ptr(op, 1) + table);
+  setArg(args, RopeArgs.tokens, tokens);
+  setArg(args, RopeArgs.heads, heads);
+  setArg(args, RopeArgs.headDim, headDim);
+  setArg(args, RopeArgs.pairs, int(op, 4) >> 1);
+  setArg(args, RopeArgs.x, ptr(op, at) + (<usize>(token * xStride) << 2));
+  setArg(args, RopeArgs.xStride, xStride << 2);
+  setArg(args, RopeArgs.xHeadStride, xHeadStride << 2);
+  setArg(args, RopeArgs.y, ptr(op, at + 1) + (<usize>(token * yStride) << 2));
+  setArg(args, RopeArgs.yStride, yStride << 2);
+  setArg(args, RopeArgs.yHeadStride, (inPlace ? xHeadStride : headDim) << 2);
+  setArg(args, RopeArgs.weight, ptr(op, at + 5));
+  setFloat(args, RopeArgs.eps, float(op, part * 2));
+  setFloat(args, RopeArgs.offset, float(op, part * 2 + 1));
+  callNative(Native.rope, args);
 }
 
 /** All heads of one part. */

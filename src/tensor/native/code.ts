@@ -1,13 +1,16 @@
 /** All native kernels as one piece of machine code: what is mapped is this and nothing else. */
 import { Assembler } from './assembler.js';
+import { storeKeys, storeValues } from './cache.js';
 import { floatRows } from './float.js';
 import { ISAS, type Isa, type IsaName } from './isa.js';
 import { Native } from './kernels.js';
+import { normRows } from './norm.js';
 import { packRows } from './pack.js';
 import { product, productHalf } from './product.js';
 import { quantizeBlocks } from './quantize.js';
 import { emitPanels } from './quantized.js';
 import { readMemory } from './read.js';
+import { ropeHeads } from './rope.js';
 import { softmaxRows } from './softmax.js';
 import { swigluRows } from './swiglu.js';
 import { weighted8 } from './weighted.js';
@@ -33,6 +36,10 @@ const KERNELS: Readonly<Record<Native, (a: Assembler, isa: Isa) => void>> = {
   [Native.weighted8]: weighted8,
   [Native.quantize]: quantizeBlocks,
   [Native.swiglu]: swigluRows,
+  [Native.norm]: normRows,
+  [Native.rope]: ropeHeads,
+  [Native.storeKeys]: storeKeys,
+  [Native.storeValues]: storeValues,
 };
 
 export interface MachineCode {

@@ -24,6 +24,10 @@ export const enum Native {
   weighted8 = 15,
   quantize = 16,
   swiglu = 17,
+  norm = 18,
+  rope = 19,
+  storeKeys = 20,
+  storeValues = 21,
 }
 
 /** Quantised panels × quantised activations: y[t, 16 p + r] += Σ_c w[16 p + r, c] · x[t, c]. */
@@ -150,4 +154,83 @@ export const enum SwigluArgs {
   columns = 7,
   /** Where blocks of 8-bit activations go, row after row, or 0. */
   quantized = 8,
+}
+
+/** y = x / √(mean(x²) + eps) · (weight + offset) over [rows, groups, columns]. */
+export const enum NormArgs {
+  x = 0,
+  xStride = 1,
+  xGroupStride = 2,
+  /** May be x. */
+  y = 3,
+  /** May be 0 where only blocks are wanted. */
+  yStride = 4,
+  yGroupStride = 5,
+  /** f32 [columns]. */
+  weight = 6,
+  /** At least 1 each. */
+  rows = 7,
+  groups = 8,
+  /** A multiple of 16, at least 16. */
+  columns = 9,
+  /** f32 each, one behind the other. */
+  eps = 10,
+  offset = 11,
+  /** Where blocks of 8-bit activations go, row after row, or 0; and the blocks of a row. */
+  quantized = 12,
+  blocks = 13,
+}
+
+/** Rotates pairs (i, i + pairs) of each head, or of its RMS norm. What lies behind the pairs stays as it is (or as the norm leaves it). */
+export const enum RopeArgs {
+  /** f32 [tokens, pairs] each. */
+  cos = 0,
+  sin = 1,
+  /** At least 1 each. */
+  tokens = 2,
+  heads = 3,
+  /** Multiples of 16, at least 16. */
+  headDim = 4,
+  pairs = 5,
+  x = 6,
+  xStride = 7,
+  xHeadStride = 8,
+  /** May be x. */
+  y = 9,
+  yStride = 10,
+  yHeadStride = 11,
+  /** f32 [headDim], or 0: no norm. */
+  weight = 12,
+  /** f32 each, one behind the other. */
+  eps = 13,
+  offset = 14,
+}
+
+/** f32 keys of 16 positions, [16][heads][headDim], to f16 [heads][headDim][16]. */
+export const enum KeyArgs {
+  k = 0,
+  /** From a position to the next. */
+  stride = 1,
+  heads = 2,
+  /** A multiple of 16, at least 16. */
+  headDim = 3,
+  keys = 4,
+  /** From a head of the cache to the next. */
+  headBytes = 5,
+}
+
+/** f32 values, [rows][heads][headDim], to f16 [heads][headDim / 16][rows][16]. */
+export const enum ValueArgs {
+  v = 0,
+  /** From a row to the next. */
+  stride = 1,
+  /** At least 1. */
+  rows = 2,
+  heads = 3,
+  /** A multiple of 16, at least 16. */
+  headDim = 4,
+  values = 5,
+  /** From a head of the cache to the next, and from 16 dimensions to the next. */
+  headBytes = 6,
+  panelBytes = 7,
 }

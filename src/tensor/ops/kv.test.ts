@@ -101,6 +101,44 @@ onAllBackends('KV cache', (simd, isa) => {
     }
   });
 
+  it('stores f16 panels of whole and of few positions, of rows with others between', () => {
+    const bench = new KernelBench(simd, undefined, isa);
+    const [heads, headDim, capacity, slots, stride] = [3, 48, 112, 3, 3 * 48 + 16];
+    const batch = batchOf(
+      bench,
+      { row: 0, rows: 70, position: 7, slot: 2 },
+      { row: 70, rows: 33, position: 64, slot: 0 },
+      { row: 103, rows: 1, position: 16, slot: 1 },
+    );
+    const [k, v] = [1, 2].map((seed) => random(104 * stride, seed, 300).map((x, i) => (i % 50 ? x : x * 1e-6)));
+    const bytes = kvBytes('f16', heads, headDim, capacity);
+    const keys = bench.put(new Uint8Array(slots * 2 * bytes).fill(9));
+    const shape = {
+      type: 'f16',
+      heads,
+      headDim,
+      capacity,
+      slotBytes: 2 * bytes,
+      kStride: stride,
+      vStride: stride,
+    } as const;
+    storeKV(bench.program, { ...shape, k: bench.put(k), v: bench.put(v), keys, values: keys + bytes, batch });
+    bench.run();
+    const expected = new Uint16Array(slots * bytes).fill(9 * 257);
+    for (const { row, rows, position, slot } of batch.runs) {
+      for (let i = 0; i < rows * heads * headDim; i++) {
+        const [r, head, d] = [Math.floor(i / headDim / heads), Math.floor(i / headDim) % heads, i % headDim];
+        const p = position + r;
+        const at = slot * bytes + head * capacity * headDim;
+        const source = (row + r) * stride + head * headDim + d;
+        expected[at + (p & ~15) * headDim + d * 16 + (p & 15)] = toF16(k[source]);
+        expected[at + bytes / 2 + (d & ~15) * capacity + p * 16 + (d & 15)] = toF16(v[source]);
+      }
+    }
+    const stored = new Uint16Array(bench.memory.buffer, keys, expected.length);
+    expect(stored.findIndex((value, i) => value !== expected[i])).toBe(-1);
+  });
+
   it('rounds blocks of 32 dimensions to int8: keys as panels of a q8_0 matrix, values by position', () => {
     const bench = new KernelBench(simd, undefined, isa);
     const [heads, headDim, capacity] = [2, 50, 48];

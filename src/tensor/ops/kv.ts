@@ -45,7 +45,7 @@ export function storeKV(p: Program, o: StoreKV): void {
   const { runs, pointer } = o.batch;
   const last = runs[runs.length - 1];
   // Neighbouring tokens share cache lines of the key region: whole panels of positions a piece.
-  const per = Math.max(KV_PANEL, rowsPerPiece(last.row + last.rows, heads * headDim, 1 << 13) & -KV_PANEL);
+  const per = Math.max(KV_PANEL, rowsPerPiece(last.row + last.rows, heads * headDim, 1 << 15) & -KV_PANEL);
   p.emit(Op.storeKV, Math.ceil((last.row + last.rows) / per), [
     o.k,
     o.v,

@@ -8,6 +8,7 @@ import { rope } from './rope.js';
 onAllBackends('rope', (simd, isa) => {
   it.each([
     [16, 16, false],
+    [64, 64, false],
     [64, 64, true],
     [10, 10, false],
     [10, 10, true],
@@ -44,6 +45,7 @@ onAllBackends('rope', (simd, isa) => {
 
   it.each([
     [128, 128, false],
+    [208, 96, false],
     [20, 6, false],
     [18, 14, true],
   ] as const)(
