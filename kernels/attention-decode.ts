@@ -5,7 +5,7 @@
  */
 import { Attention, DECODE_ROWS, KV_BLOCK, KV_PANEL, Kv, RANGE, Run } from '../src/tensor/ops/kv-constants';
 import { hasNativeAttention, nativeQueries, nativeScores, nativeSoftmax, nativeWeighted } from './attention-native';
-import { loadRow, scaleRow, softmax } from './attention-rows';
+import { headStart, loadRow, outRow, scaleRow, softmax } from './attention-rows';
 import { headBytes, paddedDepth, valueOffset } from './kv';
 import { quantizeFrom } from './quantize';
 import { int, ptr } from './record';
@@ -43,7 +43,7 @@ function decodeRows(
   const type = int(op, Attention.type);
   const half = type == Kv.f16;
   const dim = int(op, Attention.headDim);
-  const depth = paddedDepth(int(op, Attention.type), dim);
+  const depth = paddedDepth(type, dim);
   const capacity = int(op, Attention.capacity);
   const group = int(op, Attention.heads) / int(op, Attention.kvHeads);
   const firstRow = load<i32>(run, Run.row << 2) + first;
@@ -75,7 +75,7 @@ function decodeRows(
     store<f32>(top + i, -f32.MAX_VALUE);
     store<f32>(total + i, 0);
   }
-  const head = <usize>load<u32>(run, Run.slot << 2) * ptr(op, Attention.slotBytes) + <usize>kvHead * headBytes(type, capacity, depth);
+  const head = headStart(op, run, kvHead);
   const keys = ptr(op, Attention.keys) + head + headBytes(type, from, depth);
   const values = ptr(op, Attention.values) + head + valueOffset(type, from);
   const next = valueOffset(type, capacity);
@@ -162,12 +162,6 @@ function combineRow(op: usize, row: i32, head: i32, ranges: i32, out: usize, scr
     }
   }
   scaleRow(scratch, out, dim, 1 / total);
-}
-
-// @ts-ignore: decorator
-@inline
-function outRow(op: usize, row: i32, head: i32): usize {
-  return ptr(op, Attention.out) + (<usize>(row * int(op, Attention.outStride) + head * int(op, Attention.headDim)) << 2);
 }
 
 /** [rows of short runs][heads][ranges][depth sums, largest score, sum of weights, 2 unused]. */

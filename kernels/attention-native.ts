@@ -25,13 +25,16 @@ export function nativeQueries(type: i32, q: usize, rows: i32, depth: i32, out: u
 
 /** scores[rows][16 · panels] = queries · keys. */
 export function nativeScores(
-  args: usize, type: i32, q: usize, rows: i32, keys: usize, panels: i32, dim: i32, depth: i32, scores: usize, line: usize,
+  args: usize, type: i32, q: usize, rows: i32, keys: usize, panels: i32, dim: i32, depth: i32,
+  scores: usize, line: usize,
 ): void {
   if (type == Kv.int8) {
     const blocks = depth / KV_BLOCK;
     for (let r: usize = 0; r < <usize>rows; r++) memory.fill(scores + r * line, 0, <usize>panels << 6);
+    const panelBytes = <usize>blocks * Q8_0_BLOCK;
     const xStride = <usize>blocks * X8_BLOCK;
-    nativePanels(Held.q8_0, keys, <usize>blocks * Q8_0_BLOCK, q, xStride, scores, line, rows, panels * KV_PANEL, depth, args);
+    const positions = panels * KV_PANEL;
+    nativePanels(Held.q8_0, keys, panelBytes, q, xStride, scores, line, rows, positions, depth, args);
     return;
   }
   setArg(args, ProductArgs.a, q);

@@ -5,7 +5,7 @@
 import { Attention, KV_BLOCK, KV_PANEL, Kv, Run } from '../src/tensor/ops/kv-constants';
 import { Q8_0_BLOCK, X_SCALE } from '../src/tensor/ops/layout-constants';
 import { hasNativeAttention, nativeQueries, nativeScores, nativeSoftmax, nativeWeighted } from './attention-native';
-import { loadRow, scaleRow, softmax } from './attention-rows';
+import { headStart, loadRow, outRow, scaleRow, softmax } from './attention-rows';
 import { headBytes, paddedDepth, valueOffset } from './kv';
 import { widenKeys8, widenValues8 } from './kv-int8';
 import { quantizeFrom } from './quantize';
@@ -57,7 +57,7 @@ export function prefill(op: usize, run: usize, kvHead: i32, first: i32, scratch:
     store<f32>(correction + (r << 2), 0);
   }
 
-  const head = <usize>load<u32>(run, Run.slot << 2) * ptr(op, Attention.slotBytes) + <usize>kvHead * headBytes(type, capacity, depth);
+  const head = headStart(op, run, kvHead);
   const firstKeys = ptr(op, Attention.keys) + head;
   const firstValues = ptr(op, Attention.values) + head;
   const queries = native ? nativeQueries(type, q, rows, depth, wide) : q;
@@ -68,9 +68,10 @@ export function prefill(op: usize, run: usize, kvHead: i32, first: i32, scratch:
     if (native) {
       const blockKeys = firstKeys + headBytes(type, start, depth);
       const blockValues = firstValues + valueOffset(type, start);
+      const next = valueOffset(type, capacity);
       nativeScores(scratch, type, queries, rows, blockKeys, panels, dim, depth, scores, line);
       nativeSoftmax(scratch, scores, line, rows, n, seen, group, top, total, correction);
-      nativeWeighted(scratch, type, scores, line, rows, blockValues, valueOffset(type, capacity), n, depth, o, correction);
+      nativeWeighted(scratch, type, scores, line, rows, blockValues, next, n, depth, o, correction);
       continue;
     }
     const keys = wideKeys(type, firstKeys + headBytes(type, start, depth), panels, depth, wide);
@@ -98,8 +99,7 @@ export function prefill(op: usize, run: usize, kvHead: i32, first: i32, scratch:
   }
 
   for (let r = 0; r < rows; r++) {
-    const head = kvHead * group + r % group;
-    const out = ptr(op, Attention.out) + (<usize>((firstRow + r / group) * int(op, Attention.outStride) + head * dim) << 2);
+    const out = outRow(op, firstRow + r / group, kvHead * group + r % group);
     scaleRow(o + <usize>r * sumBytes, out, dim, 1 / load<f32>(total + (<usize>r << 2)));
   }
 }

@@ -1,5 +1,6 @@
-/** What attention does to single rows: queries, weights of a block, results. */
-import { Attention } from '../src/tensor/ops/kv-constants';
+/** What both ways of attention do: finding heads and rows, and one row's queries and weights. */
+import { Attention, Run } from '../src/tensor/ops/kv-constants';
+import { headBytes, paddedDepth } from './kv';
 import { float, int, ptr } from './record';
 import { exp, sum } from './simd';
 
@@ -17,6 +18,20 @@ export function loadRow(op: usize, row: i32, kvHead: i32, q: usize, stride: usiz
     src += bytes;
     q += stride;
   }
+}
+
+/** Bytes from the region of keys (or values) to what the run's sequence has there of a head. */
+export function headStart(op: usize, run: usize, kvHead: i32): usize {
+  const type = int(op, Attention.type);
+  const bytes = headBytes(type, int(op, Attention.capacity), paddedDepth(type, int(op, Attention.headDim)));
+  return <usize>load<u32>(run, Run.slot << 2) * ptr(op, Attention.slotBytes) + <usize>kvHead * bytes;
+}
+
+/** Where a row's result for a query head goes. */
+// @ts-ignore: decorator
+@inline
+export function outRow(op: usize, row: i32, head: i32): usize {
+  return ptr(op, Attention.out) + (<usize>(row * int(op, Attention.outStride) + head * int(op, Attention.headDim)) << 2);
 }
 
 export function scaleRow(src: usize, dst: usize, n: i32, factor: f32): void {

@@ -44,7 +44,7 @@ export function storeValue8(src: usize, head: usize, position: i32, capacity: i3
   }
 }
 
-/** `n` floats, followed by zeros, as 32 int8 at `out`; their scale to `scale`. Integers are relative to the scale as stored. */
+/** `n` floats, then zeros, as 32 int8 at `out`; their scale to `scale`. Integers are relative to the scale as stored. */
 function quantizeBlock(src: usize, n: i32, scale: usize, out: usize): void {
   let x = src;
   if (n < DIMS) {
