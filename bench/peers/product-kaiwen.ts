@@ -1,4 +1,5 @@
 /** Kaiwen's own kernels on a team of threads: activations are quantised, then multiplied. */
+import { setTimeout } from 'node:timers/promises';
 import { byteLength } from '../../src/tensor/dtype.js';
 import { activationBits, heldBytes, isFloat } from '../../src/tensor/ops/layout.js';
 import { matmul } from '../../src/tensor/ops/matmul.js';
@@ -8,12 +9,15 @@ import { Team } from '../../src/tensor/team.js';
 import { copiesOf, type Multiplier, type ProductCase } from './product.js';
 import { RandomTensors } from './random.js';
 
+const START_MS = 200;
+
 export async function multiplier(one: ProductCase, threads: number): Promise<Multiplier> {
   const { type, tokens, rows, cols } = one;
   const copies = copiesOf(one);
   const elements = Math.max(rows, tokens) * cols;
   const team = new Team([4 * copies * (4 * elements + tokens * rows) + (1 << 24)], { threads });
-  await team.assembled();
+  // The other members start while this thread waits.
+  await setTimeout(START_MS);
   const [arena] = team.arenas;
   const { program } = arena;
   const random = new RandomTensors(0.02);
