@@ -23,7 +23,7 @@ import {
 import { enter, leave, loadArg, loadPointer } from './frame.js';
 import type { Isa } from './isa.js';
 import { KeyArgs, ValueArgs } from './kernels.js';
-import { advanceCursors, pointCursors } from './rows.js';
+import { advanceCursors, inRow, pointCursors } from './rows.js';
 import { transposeSquare } from './transpose.js';
 
 const PANEL = 16;
@@ -50,6 +50,7 @@ export function storeKeys(a: Assembler, isa: Isa): void {
     a.lea(out, mem(keys, 2 * row));
     a.mov(left, dim);
     a.bind(loop);
+    for (let i = 0; i < square; i++) a.prefetcht0(inRow(cursors, stride, i, 256));
     transposeSquare(a, isa, 'f32', cursors, stride, (column, value) => {
       a.vcvtps2ph(half(value.n), value, 0);
       a.vmovups(mem(out, PANEL_BYTES * column), half(value.n));
@@ -91,6 +92,7 @@ export function storeValues(a: Assembler, isa: Isa): void {
   a.mov(to, toHead);
   a.mov(left, rows);
   a.bind(loop);
+  a.prefetcht0(mem(from, 256));
   for (let i = 0; i < 512 / isa.bits; i++) {
     const [value, half] = isa.bits === 512 ? [zmm(i), ymm(i)] : [ymm(i), xmm(i)];
     a.vmovups(value, mem(from, (isa.bits / 8) * i));

@@ -83,6 +83,9 @@ export function normRows(a: Assembler, isa: Isa): void {
   constants.place();
 }
 
+/** Bytes: what lies behind a page is not fetched unless asked for. */
+const AHEAD = 4096;
+
 interface NormVectors {
   /** Overwritten; the first becomes the factor of a group. */
   sums: readonly Vec[];
@@ -128,6 +131,7 @@ export function normGroup(
   a.cmp(index, whole);
   a.jcc('e', few);
   a.bind(four);
+  for (let line = 0; line < 4 * step; line += 64) a.prefetcht0(mem(x, AHEAD + line, index));
   sums.forEach((sum, i) => {
     a.vmovups(value, mem(x, i * step, index));
     a.vfmadd231ps(sum, value, value);

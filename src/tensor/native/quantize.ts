@@ -12,6 +12,8 @@ import { prepareFour, quantizeFour } from './quantize4.js';
 
 const COLUMNS = 32;
 const BLOCK_BYTES = 64;
+/** Bytes: what lies behind a page is not fetched unless asked for. */
+const AHEAD = 4096;
 
 /** Emits `void (memory, args)` with QuantizeArgs. */
 export function quantizeBlocks(a: Assembler, isa: Isa): void {
@@ -21,16 +23,24 @@ export function quantizeBlocks(a: Assembler, isa: Isa): void {
   loadPointer(a, from, QuantizeArgs.x);
   loadPointer(a, to, QuantizeArgs.to);
   loadArg(a, count, QuantizeArgs.blocks);
-  quantizeLoop(a, isa, constants, from, to, count);
+  quantizeLoop(a, isa, constants, from, to, count, true);
   leave(a);
   constants.place();
 }
 
 /**
  * `count` blocks, at least one, of f32 at `from` become blocks at `to`; all three move on. Vectors 9 to 11 stay as they are,
- * others and masks 1 and 2 are overwritten.
+ * others and masks 1 and 2 are overwritten. `far`: the f32 are not in the first-level cache.
  */
-export function quantizeLoop(a: Assembler, isa: Isa, constants: Constants, from: Gp, to: Gp, count: Gp): void {
+export function quantizeLoop(
+  a: Assembler,
+  isa: Isa,
+  constants: Constants,
+  from: Gp,
+  to: Gp,
+  count: Gp,
+  far = false,
+): void {
   const [rest, done] = [a.label(), a.label()];
   if (isa.bits === 512) {
     const four = a.label();
@@ -38,6 +48,7 @@ export function quantizeLoop(a: Assembler, isa: Isa, constants: Constants, from:
     a.jcc('l', rest);
     prepareFour(a, constants);
     a.bind(four);
+    if (far) for (let line = 0; line < 512; line += 64) a.prefetcht0(mem(from, AHEAD + line));
     quantizeFour(a, constants, from, to);
     a.add(from, 4 * 4 * COLUMNS);
     a.add(to, 4 * BLOCK_BYTES);

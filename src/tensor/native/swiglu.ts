@@ -30,6 +30,8 @@ const [GATE_STRIDE, UP_STRIDE, Y_STRIDE] = [r14, rbx, rbp];
 /** Bytes of a row in steps of AT_ONCE lines of 64. */
 const WHOLE = rdx;
 const AT_ONCE = 4;
+/** Bytes: what lies behind a page is not fetched unless asked for. */
+const AHEAD = 2048;
 
 export function swigluRows(a: Assembler, isa: Isa): void {
   const constants = new Constants(a, isa);
@@ -78,6 +80,10 @@ function elements(a: Assembler, isa: Isa, constant: Constant, end: Gp, lines: nu
   a.cmp(rax, end);
   a.jcc('ae', done);
   a.bind(loop);
+  for (let line = 0; line < 64 * lines; line += 64) {
+    a.prefetcht0(mem(GATE, AHEAD + line, rax));
+    a.prefetcht0(mem(UP, AHEAD + line, rax));
+  }
   for (let from = 0; from < 64 * lines; from += (together * isa.bits) / 8) {
     const at = (base: Gp, i: number) => mem(base, from + (i * isa.bits) / 8, rax);
     for (const [i, x] of xs.entries()) a.vpxor(x, inRegister(a, constant(-0), x), at(GATE, i));
