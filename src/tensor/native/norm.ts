@@ -5,6 +5,7 @@
 import {
   type Assembler,
   type Gp,
+  type Mem,
   mem,
   r8,
   r9,
@@ -115,15 +116,24 @@ export function loadSettings(
   a.vbroadcastss(offset, mem(rsi, 4 * (epsArg + 1)));
 }
 
+type Group = Record<'x' | 'weight' | 'y' | 'bytes' | 'index' | 'whole', Gp>;
+
 /** y = x / √(mean(x²) + eps) · (weight + offset) over `bytes` of f32, a multiple of 64; y may be x. `index` and `whole` are overwritten. */
-export function normGroup(
+function normGroup(a: Assembler, constants: Constants, vectors: NormVectors, group: Group): void {
+  normFactor(a, constants, vectors, group);
+  a.movImm(group.index, 0);
+  scale(a, vectors, group);
+}
+
+/** All lanes of the first of `sums` become 1 / √(mean(x²) + eps). */
+export function normFactor(
   a: Assembler,
   constants: Constants,
-  { sums, value, columns, eps, offset }: NormVectors,
-  { x, weight, y, bytes, index, whole }: Record<'x' | 'weight' | 'y' | 'bytes' | 'index' | 'whole', Gp>,
+  { sums, value, columns, eps }: NormVectors,
+  { x, bytes, index, whole }: Omit<Group, 'weight' | 'y'>,
 ): void {
   const step = value.bits / 8;
-  const [four, one, few, done, scale] = Array.from({ length: 5 }, () => a.label());
+  const [four, one, few, done] = Array.from({ length: 4 }, () => a.label());
   for (const sum of sums) a.vpxor(sum, sum, sum);
   a.mov(whole, bytes);
   a.and(whole, -4 * step);
@@ -160,13 +170,33 @@ export function normGroup(
   a.vmovups(ones, constants.of(1));
   a.vdivps(factor, ones, factor);
   a.vbroadcastss(sums[0], factor);
-  a.movImm(index, 0);
-  a.bind(scale);
-  a.vaddps(sums[1], offset, mem(weight, 0, index));
-  a.vmulps(value, sums[0], mem(x, 0, index));
-  a.vmulps(value, value, sums[1]);
+}
+
+/** y = factor · x · (weight + offset) from `index`, which moves on, up to `bytes`. */
+export function scale(
+  a: Assembler,
+  { sums, value, offset }: NormVectors,
+  { x, weight, y, bytes, index }: Omit<Group, 'whole'>,
+): void {
+  const loop = a.label();
+  a.bind(loop);
+  scaled(a, { sums, offset }, value, sums[1], mem(x, 0, index), mem(weight, 0, index));
   a.vmovups(mem(y, 0, index), value);
-  a.add(index, step);
+  a.add(index, value.bits / 8);
   a.cmp(index, bytes);
-  a.jcc('b', scale);
+  a.jcc('b', loop);
+}
+
+/** One vector of it. */
+export function scaled(
+  a: Assembler,
+  { sums, offset }: Pick<NormVectors, 'sums' | 'offset'>,
+  dst: Vec,
+  spare: Vec,
+  x: Mem,
+  weight: Mem,
+): void {
+  a.vaddps(spare, offset, weight);
+  a.vmulps(dst, sums[0], x);
+  a.vmulps(dst, dst, spare);
 }
