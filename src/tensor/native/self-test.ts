@@ -3,11 +3,14 @@ import { DTYPES } from '../dtype.js';
 import type { NativeCalls } from '../kernels.js';
 import { attention, attentionWorkBytes } from '../ops/attention.js';
 import { type Run, runTable } from '../ops/batch.js';
+import { swiglu } from '../ops/elementwise.js';
 import { type KvType, kvBytes, storeKV } from '../ops/kv.js';
 import { activationBits, type HeldType, heldBytes, isFloat } from '../ops/layout.js';
 import { Q4_0_BLOCK, Q4_K_BLOCK, Q6_K_BLOCK, Q8_0_BLOCK } from '../ops/layout-constants.js';
 import { matmul } from '../ops/matmul.js';
+import { rmsNorm } from '../ops/norm.js';
 import { quantize, quantizedBytes } from '../ops/quantize.js';
+import { rope } from '../ops/rope.js';
 import { type Trial, trials } from './trial.js';
 
 const TYPES: readonly HeldType[] = ['q8_0', 'q4_0', 'q4_k', 'q6_k', 'f32', 'f16', 'bf16'];
@@ -28,6 +31,7 @@ export function selfTest(bind: (memory: WebAssembly.Memory) => NativeCalls): str
   const [wasm, native] = trials(bind);
   const cases = [
     ...TYPES.map((type) => ({ name: type, compute: (trial: Trial) => product(trial, type) })),
+    { name: 'norm, rotation and SwiGLU', compute: between },
     ...KV_TYPES.map((type) => ({ name: `attention over ${type}`, compute: (trial: Trial) => attend(trial, type) })),
   ];
   for (const { name, compute } of cases) {
@@ -58,6 +62,21 @@ function product(trial: Trial, type: HeldType): Float32Array {
   if (bits) quantize(program, { x, out: activations, tokens: TOKENS, cols: COLS, bits });
   matmul(program, { type, weights, x: activations, y, tokens: TOKENS, rows: ROWS, cols: COLS });
   return trial.run(y, TOKENS * ROWS);
+}
+
+/** What a layer computes between its products: a norm, heads normalised and rotated in part, SwiGLU of the two. */
+function between(trial: Trial): Float32Array {
+  const [tokens, heads, headDim, rotaryDim] = [3, 2, 208, 96];
+  const n = heads * headDim;
+  const x = trial.noise(tokens * n);
+  const weight = trial.noise(n);
+  const [cos, sin] = [trial.noise((tokens * rotaryDim) / 2), trial.noise((tokens * rotaryDim) / 2)];
+  const [normed, rotated, y] = [1, 2, 3].map(() => trial.alloc(4 * tokens * n));
+  const norm = { weight, eps: 1e-5, weightOffset: 1 };
+  rmsNorm(trial.program, { x, y: normed, rows: tokens, cols: n, ...norm });
+  rope(trial.program, { cos, sin, tokens, headDim, rotaryDim, parts: [{ x: normed, y: rotated, heads, norm }] });
+  swiglu(trial.program, { gate: rotated, up: normed, y, tokens, n });
+  return trial.run(y, tokens * n);
 }
 
 /** Attention of both runs over a cache of pseudo-random keys and values. */
