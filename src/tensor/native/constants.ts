@@ -12,7 +12,7 @@ export class Constants {
 
   /** An f32 in every lane. */
   of(value: number): Mem {
-    return this.words(...new Uint32Array(Float32Array.of(value).buffer));
+    return this.words(bitsOf(value));
   }
 
   /** 32-bit words, repeated over the vector. */
@@ -33,3 +33,9 @@ export class Constants {
     }
   }
 }
+
+/** An f32 as a 32-bit word. */
+export const bitsOf = (value: number): number => new Uint32Array(Float32Array.of(value).buffer)[0];
+
+/** Two equal 16-bit integers as a 32-bit word. */
+export const words16 = (value: number): number => (value & 0xffff) * 0x00010001;

@@ -3,7 +3,7 @@
  * (ops/layout-constants.ts), bit for bit what kernels/quantize.ts makes of finite values.
  */
 import { type Assembler, type Gp, mem, r8, r9, r10, type Vec, xmm, ymm, zmm } from './assembler.js';
-import { Constants } from './constants.js';
+import { bitsOf, Constants, words16 } from './constants.js';
 import { enter, leave, loadArg, loadPointer } from './frame.js';
 import type { Isa } from './isa.js';
 import { QuantizeArgs } from './kernels.js';
@@ -153,7 +153,3 @@ function sums(a: Assembler, constants: Constants, scales: Vec, bytes: Vec, to: G
   a.vblendps(low, low, high, 0b0011);
   a.vmovups(mem(to, 48), low);
 }
-
-const bitsOf = (value: number): number => new Uint32Array(Float32Array.of(value).buffer)[0];
-/** The same 16 bits twice. */
-const words16 = (value: number): number => (value & 0xffff) * 0x00010001;

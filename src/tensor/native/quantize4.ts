@@ -3,16 +3,12 @@
  * each other in one block are a long chain; side by side, four share most of them.
  */
 import { type Assembler, type Gp, mem, type Vec, zmm } from './assembler.js';
-import type { Constants } from './constants.js';
+import { bitsOf, type Constants, words16 } from './constants.js';
 
 /** Where a block's scale and offset lie in a vector of two blocks' sums. */
 const FLOATS = 2;
 const NOT_LESS = 5;
 const GREATER = 14;
-
-const bitsOf = (value: number): number => new Uint32Array(Float32Array.of(value).buffer)[0];
-/** The same 16 bits twice. */
-const words16 = (value: number): number => (value & 0xffff) * 0x00010001;
 
 /** Sets the mask that quantizeFour needs. */
 export function prepareFour(a: Assembler, constants: Constants): void {

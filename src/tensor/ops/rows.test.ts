@@ -20,40 +20,10 @@ type Step = (from: number, rows: number) => void;
 type Prepare = (bench: KernelBench) => { step: Step; results: [number, number][] };
 
 const CASES: Record<string, Prepare> = {
-  'norms, gates and SwiGLU': (bench) => {
-    const cols = 1000;
-    const x = bench.put(random(TOKENS * cols, 1, 5));
-    const gate = bench.put(random(TOKENS * cols, 2, 5));
-    const weight = bench.put(random(cols, 3));
-    const outputs = [0, 1, 2, 3].map(() => bench.alloc(4 * TOKENS * cols));
-    const p = bench.program;
-    return {
-      step: (from, rows) => {
-        const at = 4 * from * cols;
-        const matrix = { x: x + at, gate: gate + at, weight, rows, cols, eps: 1e-6 };
-        rmsNorm(p, { ...matrix, y: outputs[0] + at });
-        gatedNorm(p, { ...matrix, y: outputs[1] + at });
-        sigmoidGate(p, { ...matrix, y: outputs[2] + at });
-        swiglu(p, { gate: x + at, up: gate + at, y: outputs[3] + at, tokens: rows, n: cols });
-      },
-      results: outputs.map((y) => [y, TOKENS * cols]),
-    };
-  },
-  rotation: (bench) => {
-    const [heads, headDim] = [3, 20];
-    const x = bench.put(random(TOKENS * heads * headDim, 1));
-    const tables = [bench.put(random(TOKENS * 10, 2)), bench.put(random(TOKENS * 10, 3))];
-    const norm = { weight: bench.put(random(headDim, 4)), eps: 1e-6, weightOffset: 0 };
-    const y = bench.alloc(4 * TOKENS * heads * headDim);
-    return {
-      step: (from, tokens) => {
-        const at = 4 * from * heads * headDim;
-        const [cos, sin] = tables.map((table) => table + 40 * from);
-        rope(bench.program, { cos, sin, tokens, headDim, parts: [{ x: x + at, y: y + at, heads, norm }] });
-      },
-      results: [[y, TOKENS * heads * headDim]],
-    };
-  },
+  'norms, gates and SwiGLU': norms(1000),
+  'norms, gates and SwiGLU of whole vectors': norms(1008),
+  rotation: rotation(20),
+  'rotation of whole vectors': rotation(96),
   convolution: (bench) => {
     const [channels, kernel] = [5000, 4];
     const x = bench.put(random(TOKENS * channels, 1, 3));
@@ -124,3 +94,42 @@ onAllBackends('rows of a step', (simd, isa) => {
     for (let rows = 2; rows <= TOKENS; rows++) expect(run(rows).equals(alone)).toBe(true);
   });
 });
+
+function norms(cols: number): Prepare {
+  return (bench) => {
+    const x = bench.put(random(TOKENS * cols, 1, 5));
+    const gate = bench.put(random(TOKENS * cols, 2, 5));
+    const weight = bench.put(random(cols, 3));
+    const outputs = [0, 1, 2, 3].map(() => bench.alloc(4 * TOKENS * cols));
+    const p = bench.program;
+    return {
+      step: (from, rows) => {
+        const at = 4 * from * cols;
+        const matrix = { x: x + at, gate: gate + at, weight, rows, cols, eps: 1e-6 };
+        rmsNorm(p, { ...matrix, y: outputs[0] + at });
+        gatedNorm(p, { ...matrix, y: outputs[1] + at });
+        sigmoidGate(p, { ...matrix, y: outputs[2] + at });
+        swiglu(p, { gate: x + at, up: gate + at, y: outputs[3] + at, tokens: rows, n: cols });
+      },
+      results: outputs.map((y) => [y, TOKENS * cols]),
+    };
+  };
+}
+
+function rotation(headDim: number): Prepare {
+  return (bench) => {
+    const heads = 3;
+    const x = bench.put(random(TOKENS * heads * headDim, 1));
+    const tables = [bench.put(random((TOKENS * headDim) / 2, 2)), bench.put(random((TOKENS * headDim) / 2, 3))];
+    const norm = { weight: bench.put(random(headDim, 4)), eps: 1e-6, weightOffset: 0 };
+    const y = bench.alloc(4 * TOKENS * heads * headDim);
+    return {
+      step: (from, tokens) => {
+        const at = 4 * from * heads * headDim;
+        const [cos, sin] = tables.map((table) => table + 2 * headDim * from);
+        rope(bench.program, { cos, sin, tokens, headDim, parts: [{ x: x + at, y: y + at, heads, norm }] });
+      },
+      results: [[y, TOKENS * heads * headDim]],
+    };
+  };
+}
