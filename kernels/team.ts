@@ -13,10 +13,12 @@
  * Ranges are the same for every pass over a model, so each core reads the same weights each time. That matters: memory
  * last read by another core arrives at half the speed on machines whose cores have caches of their own.
  *
- * Waiting spins for some tens of microseconds, then sleeps on a futex.
+ * Waiting spins for some tens of microseconds, then sleeps on a futex. Who waits reads the first weights of its next
+ * matrix into its cache: time that the others need for small operations is not lost to memory.
  */
-import { OP_BYTES } from '../src/tensor/opcodes';
+import { Op, OP_BYTES } from '../src/tensor/opcodes';
 import { execute } from './dispatch';
+import { AHEAD_BYTES, readAhead, weightsOfPiece } from './ahead';
 
 // Addresses of the control block, one cache line for each word that members fight over.
 const CURRENT: usize = 64;
@@ -33,6 +35,8 @@ const TICKETS: usize = 4096;
 
 const END: i32 = 0x7fffffff;
 const SPINS: i32 = 50000;
+/** How far a waiting member looks for the next matrix. */
+const OPERATIONS_AHEAD: i32 = 5;
 
 /** Member 0: makes `count` operations at `program` the current program. Follow with startJob() and run(). */
 export function begin(program: usize, count: i32, members: i32): void {
@@ -52,7 +56,7 @@ export function run(member: i32, scratch: usize): void {
     if (current == END) return;
     let working = false;
     for (let i = 0; i < members && !working; i++) working = takePiece((member + i) % members, members, current, scratch);
-    if (!working) awaitNext(current, epoch);
+    if (!working) awaitNext(member, members, current, epoch);
   }
 }
 
@@ -124,8 +128,23 @@ function moveTo(index: i32): void {
   if (atomic.load<i32>(SLEEPERS) > 0) atomic.notify(EPOCH);
 }
 
-function awaitNext(current: i32, epoch: i32): void {
-  for (let i = 0; i < SPINS; i++) if (atomic.load<i32>(CURRENT) != current) return;
+/** Where this member's range of the next matrix begins, if it comes soon; else 0. */
+function nextWeights(member: i32, members: i32, current: i32): usize {
+  const last = min(current + OPERATIONS_AHEAD, load<i32>(COUNT) - 1);
+  for (let index = current + 1; index <= last; index++) {
+    const op = record(index);
+    if (load<i32>(op) == Op.matmul) return weightsOfPiece(op, start(member, members, pieces(index)));
+  }
+  return 0;
+}
+
+function awaitNext(member: i32, members: i32, current: i32, epoch: i32): void {
+  let ahead = nextWeights(member, members, current);
+  const end = ahead + AHEAD_BYTES;
+  for (let i = 0; i < SPINS; i++) {
+    if (atomic.load<i32>(CURRENT) != current) return;
+    if (ahead && ahead < end) ahead = readAhead(ahead);
+  }
   atomic.add<i32>(SLEEPERS, 1);
   // Waking without news is harmless: the caller looks at the tickets again.
   atomic.wait<i32>(EPOCH, epoch, 100_000_000);
