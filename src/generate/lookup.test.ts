@@ -49,11 +49,9 @@ it('never proposes more than asked, nor anything but a true continuation', () =>
         return found.every((id, i) => id === all[end + 1 + i]);
       });
       if (found.length > 0) expect(sources.length).toBeGreaterThan(0);
-      // Two tokens that have just been seen are always found while nothing else shares their slot.
       const again = tokens.some(
         (id, i) => i > 0 && i < size - 1 && id === tokens[size - 1] && tokens[i - 1] === tokens[size - 2],
       );
-      if (again && size < 8) expect(lookup.next).toBeDefined();
       if (!again) expect(found).toEqual([]);
     }),
     { numRuns: 500 },
