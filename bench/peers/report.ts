@@ -55,11 +55,6 @@ export function spread(values: readonly number[]): Spread {
   return { median, min: sorted[0], max: sorted[sorted.length - 1] };
 }
 
-/** The same spread in another unit. */
-export function range({ median, min, max }: Spread, change: (value: number) => number): Spread {
-  return { median: change(median), min: change(min), max: change(max) };
-}
-
 function limits({ min, max }: Spread): string {
   return min === max ? '' : `${number(min)} to ${number(max)}`;
 }

@@ -14,7 +14,7 @@ import { prepareModel, prepareModels } from './models.js';
 import { type Entry, type Loading, OURS, Peer, THEIRS } from './peer.js';
 import { timeProducts } from './products.js';
 import { print, showStatus } from './progress.js';
-import { Report, range, spread } from './report.js';
+import { Report, spread } from './report.js';
 import type { ShapeName } from './shapes.js';
 import { LOADING, listGroups, type SpeedCase } from './speed-cases.js';
 
@@ -69,7 +69,7 @@ async function compare(name: ShapeName, type: ConvertType, deadline: Deadline): 
   if (groups.length === 0 && [LOADING.load, LOADING.memory].some(flags.wantsCase)) {
     groups.push({ sequences: 1, cases: [] });
   }
-  const timings = new Map<SpeedCase, number[][]>();
+  const timings = new Map<SpeedCase, Timing>();
   const loadings = entries.map((): Loading[] => []);
   let memory: number[] | undefined;
   let cachePerToken = 0;
@@ -95,8 +95,8 @@ async function compare(name: ShapeName, type: ConvertType, deadline: Deadline): 
       cachePerToken ||= loadings[0][0].sizes!.cache / context / sequences;
       for (const one of cases) {
         const skip = one !== cases[0] && deadline.left < one.context * promptTokenMs;
-        const times = skip ? undefined : await timeCase(label, one, peers, deadline);
-        if (times) timings.set(one, times);
+        const timing = skip ? undefined : await timeCase(label, one, peers, deadline, readers);
+        if (timing) timings.set(one, timing);
         else print(`Left out of ${label} for want of time: ${one.name}`);
       }
       // A cache that was not filled would not count.
@@ -114,14 +114,15 @@ async function compare(name: ShapeName, type: ConvertType, deadline: Deadline): 
   print(`threads: ${entries.map((entry, i) => `${entry.name} ${counts[i]}`).join(', ')}`);
   for (const [i, { name: backend }] of ours.entries()) {
     const add = report.for(backend, name, type);
-    for (const [{ name, tokens, step }, times] of timings) {
+    for (const [{ name, tokens, step }, { times, bandwidths }] of timings) {
       const rate = (entry: number) => spread(times[entry].map((ms) => (tokens * 1000) / ms));
       const [mine, theirs] = [rate(i), rate(them)];
       add(name, mine, theirs, 'tokens/s', 'more');
       if (!step) continue;
       const stepBytes = step.bytes(loadings[i][0].sizes!, cachePerToken);
-      const share = (value: number) => ((value / step.tokens) * stepBytes) / bandwidth;
-      add(`${name}: of bandwidth`, range(mine, share), range(theirs, share), 'share', 'more');
+      const share = (entry: number) =>
+        spread(times[entry].map((ms, run) => (((tokens * 1000) / ms / step.tokens) * stepBytes) / bandwidths[run]));
+      add(`${name}: of bandwidth`, share(i), share(them), 'share', 'more');
     }
     if (cold) add(LOADING.cold, spread(cold[i]), spread(cold[them]), 'ms', 'less');
     if (loadings[i].length > 0 && flags.wantsCase(LOADING.load)) {
@@ -136,14 +137,25 @@ async function compare(name: ShapeName, type: ConvertType, deadline: Deadline): 
   }
 }
 
-/** Times of each peer, in turn. */
+interface Timing {
+  /** Milliseconds of each entry's runs. */
+  times: number[][];
+  /** What the memory gave during each turn: on a shared machine it changes from second to second. */
+  bandwidths: number[];
+}
+
+/** Times of each peer, in turn; for cases that wait for memory also the bandwidth, before and after the turn. */
 async function timeCase(
   label: string,
   one: SpeedCase,
   peers: readonly Peer[],
   deadline: Deadline,
-): Promise<number[][]> {
+  readers: number,
+): Promise<Timing> {
   const times = peers.map((): number[] => []);
+  const bandwidths: number[] = [];
+  const measure = async () => (one.step ? measureBandwidth(readers, 4) : 0);
+  let before = await measure();
   const started = performance.now();
   for (let run = 0; run < repeats; run++) {
     if (run >= fewest && performance.now() - started > Math.min(caseMs, deadline.left)) break;
@@ -152,9 +164,12 @@ async function timeCase(
       await Child.settle();
       times[i].push(await one.run(peer));
     }
+    const after = await measure();
+    bandwidths.push(Math.max(before, after));
+    before = after;
     if (one.name.startsWith('prefill')) promptTokenMs = times.reduce((sum, ms) => sum + ms[run], 0) / one.tokens;
   }
-  return times;
+  return { times, bandwidths };
 }
 
 /** Loads the file in every engine `times` times in turn, each time in a new process; the last ones stay, warm. */

@@ -17,22 +17,22 @@ export interface ReaderData {
   readers: number;
 }
 
-/** Bytes per second that `threads` threads read together: the best of several rounds, about a second in all. */
-export async function measureBandwidth(threads: number): Promise<number> {
+/** Bytes per second that `threads` threads read together: the best of some rounds of a tenth of a second. */
+export async function measureBandwidth(threads: number, rounds = 8): Promise<number> {
   const native = acquireNative();
   const code = 'refused' in native ? undefined : native;
   const data: ReaderData = {
     module: compileKernels(chooseSimd()),
     native: code,
-    ...{ bytes: 192 << 20, roundMs: 100, rounds: 8, readers: threads },
+    ...{ bytes: 192 << 20, roundMs: 100, rounds, readers: threads },
     ready: new Int32Array(new SharedArrayBuffer(4)),
   };
   try {
     const readers = Array.from({ length: threads }, () => startWorker('tensor/bandwidth-reader.js', data));
     const results = await Promise.all(readers.map(async (reader) => (await once(reader, 'message'))[0] as number[]));
     // A round is what all readers did in it; they run in step.
-    const rounds = results[0].map((_, round) => results.reduce((sum, speeds) => sum + speeds[round], 0));
-    return Math.max(...rounds);
+    const sums = results[0].map((_, round) => results.reduce((sum, speeds) => sum + speeds[round], 0));
+    return Math.max(...sums);
   } finally {
     if (code) releaseNative(code);
   }

@@ -125,6 +125,7 @@ class PanelKernel {
   private free = 0;
   private rows: Rows[] = [];
   private tokens = 0;
+  private isPair = false;
   private x!: Vec;
   private temp!: Vec;
 
@@ -245,6 +246,7 @@ class PanelKernel {
     const { a, type, isa } = this;
     const constants = this.free;
     this.tokens = tokens;
+    this.isPair = count === 2;
     this.rows = [];
     const cursors = count === 2 ? [FIRST, SECOND] : [FIRST];
     for (const [p, panel] of cursors.entries()) {
@@ -403,9 +405,9 @@ class PanelKernel {
     for (const panel of new Set(this.rows.map((rows) => rows.panel))) use(panel);
   }
 
-  /** Few tokens wait for memory: asks for a block's worth of weights further on. */
+  /** Up to a tile of tokens waits for memory, for all that arithmetic there is: asks for a block's worth of weights further on. */
   private prefetch(bytes: number): void {
-    if (this.tokens > 4) return;
+    if (this.isPair) return;
     for (let at = 0; at < bytes; at += 64) this.a.prefetcht0(mem(FIRST.w, PREFETCH + at));
   }
 

@@ -94,7 +94,7 @@ export function matmulExperts(p: Program, args: MatmulExpertsArgs): void {
 const TOKENS_PER_PIECE = 512;
 
 /** Work of a piece: weights streamed (bytes) or products computed, whichever takes longer; 5 to 15 µs. */
-const PIECE_BYTES = 131_072;
+const PIECE_BYTES = 262_144;
 const PIECE_PRODUCTS = 2_000_000;
 /** From so many tokens on, machine code takes panels in pairs, so that each load of activations serves both. */
 const PAIRS_FROM = 16;
