@@ -30,11 +30,10 @@ export function nativeScores(
 ): void {
   if (type == Kv.int8) {
     const blocks = depth / KV_BLOCK;
-    for (let r: usize = 0; r < <usize>rows; r++) memory.fill(scores + r * line, 0, <usize>panels << 6);
     const panelBytes = <usize>blocks * Q8_0_BLOCK;
     const xStride = <usize>blocks * X8_BLOCK;
     const positions = panels * KV_PANEL;
-    nativePanels(Held.q8_0, keys, panelBytes, q, xStride, scores, line, rows, positions, depth, args);
+    nativePanels(Held.q8_0, keys, panelBytes, q, xStride, scores, line, rows, positions, depth, false, args);
     return;
   }
   setArg(args, ProductArgs.a, q);

@@ -4,7 +4,7 @@
  */
 import { Held, PANEL } from '../src/tensor/ops/layout-constants';
 import { Native, PAIR_TOKENS, PanelArgs } from '../src/tensor/native/kernels';
-import { addRows } from './matmul-rows';
+import { addRows, startRows } from './matmul-rows';
 import { callNative, setArg } from './native';
 
 const X_BYTES: usize = 1 << 18;
@@ -21,15 +21,16 @@ export function nativeKernel(type: i32): i32 {
   return type == Held.q4_k ? Native.q4_k : Native.q6_k;
 }
 
-/** y[t, 0..rows) += the panels at w × the tokens at x. */
+/** y[t, 0..rows) = the panels at w × the tokens at x, or += where `accumulate` is set. */
 export function nativePanels(
   type: i32, w: usize, panelBytes: usize, x: usize, xStride: usize, y: usize, yStride: usize,
-  tokens: i32, rows: i32, cols: i32, scratch: usize,
+  tokens: i32, rows: i32, cols: i32, accumulate: bool, scratch: usize,
 ): void {
   const whole = rows / PANEL;
   setArg(scratch, PanelArgs.panelBytes, panelBytes);
   setArg(scratch, PanelArgs.xStride, xStride);
   setArg(scratch, PanelArgs.yStride, yStride);
+  setArg(scratch, PanelArgs.accumulate, <usize>accumulate);
   setArg(scratch, PanelArgs.blocks, type == Held.q8_0 || type == Held.q4_0 ? cols >> 5 : cols >> 8);
   const group = max(GROUP, <i32>(X_BYTES / xStride) / GROUP * GROUP);
   for (let t = 0; t < tokens; t += group) {
@@ -42,10 +43,12 @@ export function nativePanels(
     panels(type, w + <usize>paired * panelBytes, whole - paired, x, n, y + (<usize>paired << 6), 0, scratch);
     if (rows > whole * PANEL) {
       const sums = scratch + SUMS;
-      memory.fill(sums, 0, <usize>n << 6);
       setArg(scratch, PanelArgs.yStride, 64);
+      setArg(scratch, PanelArgs.accumulate, 0);
       panels(type, w + <usize>whole * panelBytes, 1, x, n, sums, 0, scratch);
       setArg(scratch, PanelArgs.yStride, yStride);
+      setArg(scratch, PanelArgs.accumulate, <usize>accumulate);
+      if (!accumulate) startRows(y + (<usize>whole << 6), yStride, 0, n, rows - whole * PANEL);
       for (let i: usize = 0; i < <usize>n; i++) {
         const to = y + i * yStride + (<usize>whole << 6);
         for (let r: usize = 0; r < 16; r += 4) {

@@ -59,11 +59,14 @@ export function matmul(op: usize, piece: i32, scratch: usize): void {
   let left = min(end * PANEL, rows) - row;
   let y = ptr(op, Matmul.y) + <usize>firstToken * yStride + (<usize>row << 2);
   const bias = ptr(op, Matmul.bias) ? ptr(op, Matmul.bias) + (<usize>row << 2) : 0;
-  if (!int(op, Matmul.accumulate)) startRows(y, yStride, bias, tokens, left);
-  else if (bias) addBias(y, yStride, bias, tokens, left);
+  const accumulate = int(op, Matmul.accumulate) != 0;
+  // Machine code for quantised types needs no zeros to start from.
+  const overwrite = native && !accumulate && !bias;
+  if (accumulate && bias) addBias(y, yStride, bias, tokens, left);
+  else if (!accumulate && !overwrite) startRows(y, yStride, bias, tokens, left);
 
   let w = weights + <usize>panel * bytes;
-  if (native) nativePanels(type, w, bytes, x, xStride, y, yStride, tokens, left, cols, scratch);
+  if (native) nativePanels(type, w, bytes, x, xStride, y, yStride, tokens, left, cols, !overwrite, scratch);
   else if (float && hasNativeFloat(type)) nativeFloatRows(type, w, x, y, yStride, tokens, left, cols, scratch);
   else if (float) floatRows(type, w, bytes / PANEL, x, xStride, y, yStride, tokens, left, cols, scratch);
   else {

@@ -30,7 +30,7 @@ export const enum Native {
   storeValues = 21,
 }
 
-/** Quantised panels × quantised activations: y[t, 16 p + r] += Σ_c w[16 p + r, c] · x[t, c]. */
+/** Quantised panels × quantised activations: y[t, 16 p + r] = Σ_c w[16 p + r, c] · x[t, c], or added to it. */
 export const enum PanelArgs {
   weights = 0,
   panels = 1,
@@ -44,9 +44,11 @@ export const enum PanelArgs {
   blocks = 8,
   /** Not 0: the panels are even in number and the tokens a multiple of PAIR_TOKENS, and may pass two panels at a time. */
   pairs = 9,
+  /** 0: y is overwritten. */
+  accumulate = 10,
 }
 
-export const PAIR_TOKENS = 6;
+export const PAIR_TOKENS = 2;
 
 /**
  * c = a · b, or c = scales · c + a · b, with b in panels of 16 columns, [k][16] of f32 or of f16 (productHalf), or in

@@ -93,10 +93,11 @@ const LOCAL = {
   panels: 8,
   blocks: 16,
   tokens: 24,
-  xFirst: 32,
-  yFirst: 40,
-  xTile: 48,
-  bytes: 56,
+  accumulate: 32,
+  xFirst: 40,
+  yFirst: 48,
+  xTile: 56,
+  bytes: 64,
 } as const;
 const local = (at: number): Mem => mem(rsp, at);
 
@@ -119,8 +120,8 @@ class PanelKernel {
   private readonly pairSums: boolean;
   /** Sizes of tiles of one panel, in tokens. */
   private readonly sizes: readonly number[];
-  /** Tokens of a tile of two panels, or 0. */
-  private readonly pairTokens: number;
+  /** Sizes of tiles of two panels, multiples of PAIR_TOKENS; none where registers do not suffice. */
+  private readonly pairSizes: readonly number[];
   private readonly constants: { low: Vec; high: Vec; flip: Vec; ones: Vec };
   private free = 0;
   private rows: Rows[] = [];
@@ -137,7 +138,7 @@ class PanelKernel {
     this.nibbles = type === 'q4_0' || type === 'q4_k';
     this.pairSums = this.nibbles && !isa.vnni;
     this.sizes = isa.bits === 512 ? [1, 2, 3, 4, 6, 8, 12] : [1, 2];
-    this.pairTokens = isa.bits === 512 && isa.vnni ? PAIR_TOKENS : 0;
+    this.pairSizes = isa.bits === 512 && isa.vnni ? [PAIR_TOKENS, 4, 6] : [];
     const none = this.vec(0);
     this.constants = { low: none, high: none, flip: none, ones: none };
   }
@@ -149,16 +150,16 @@ class PanelKernel {
     enter(a, LOCAL.bytes);
     this.readArguments();
     this.loadConstants();
-    if (this.pairTokens) {
+    if (this.pairSizes.length > 0) {
       a.test(blocksLeft, blocksLeft);
       a.jcc('nz', pairs);
     }
     this.panels(1, this.sizes);
     a.bind(done);
     leave(a, LOCAL.bytes);
-    if (this.pairTokens) {
+    if (this.pairSizes.length > 0) {
       a.bind(pairs);
-      this.panels(2, [this.pairTokens]);
+      this.panels(2, this.pairSizes);
       a.jmp(done);
     }
   }
@@ -178,6 +179,7 @@ class PanelKernel {
     keep(PanelArgs.panels, LOCAL.panels);
     keep(PanelArgs.blocks, LOCAL.blocks);
     keep(PanelArgs.tokens, LOCAL.tokens);
+    keep(PanelArgs.accumulate, LOCAL.accumulate);
     keep(PanelArgs.x, LOCAL.xFirst, loadPointer);
     keep(PanelArgs.y, LOCAL.yFirst, loadPointer);
     loadArg(a, blocksLeft, PanelArgs.pairs);
@@ -281,15 +283,26 @@ class PanelKernel {
     a.dec(blocksLeft);
     a.jcc('nz', next);
 
+    this.finishTile();
+  }
+
+  private finishTile(): void {
+    const { a } = this;
     const to = FIRST.w;
-    a.mov(to, yTile);
-    for (let t = 0; t < tokens; t++) {
-      for (const { float, y } of this.rows) {
-        a.vaddps(float[t], float[t], mem(to, y));
-        a.vmovups(mem(to, y), float[t]);
+    const eachSum = (use: (sum: Vec, y: Mem) => void) => {
+      a.mov(to, yTile);
+      for (let t = 0; t < this.tokens; t++) {
+        for (const { float, y } of this.rows) use(float[t], mem(to, y));
+        if (t < this.tokens - 1) a.add(to, yStride);
       }
-      if (t < tokens - 1) a.add(to, yStride);
-    }
+    };
+    const store = a.label();
+    a.load64(to, local(LOCAL.accumulate));
+    a.test(to, to);
+    a.jcc('z', store);
+    eachSum((sum, y) => a.vaddps(sum, sum, y));
+    a.bind(store);
+    eachSum((sum, y) => a.vmovups(y, sum));
   }
 
   private blockQ8(): void {
