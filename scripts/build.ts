@@ -45,10 +45,12 @@ function packageBin(name: string, bin: string): string {
   return join(dirname(manifest), require(manifest).bin[bin]);
 }
 
-// The two files that kernels and recorder share lie in src/.
+// The files that kernels and recorder share lie in src/.
+const SHARED = ['opcodes.ts', 'native/kernels.ts', 'ops/kv-constants.ts', 'ops/layout-constants.ts'];
 const kernelSources = Math.max(
   newest('kernels'),
-  ...['src/tensor/opcodes.ts', 'src/tensor/ops/layout-constants.ts', 'scripts/build.ts'].map(modified),
+  ...SHARED.map((file) => modified(`src/tensor/${file}`)),
+  modified('scripts/build.ts'),
 );
 for (const { out, features } of KERNELS) {
   if (!force && modified(out) > kernelSources) continue;
