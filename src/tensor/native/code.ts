@@ -14,7 +14,6 @@ import { ropeHeads } from './rope.js';
 import { softmaxRows } from './softmax.js';
 import { swigluRows } from './swiglu.js';
 import { weighted8 } from './weighted.js';
-import { widenHalf } from './widen.js';
 
 /** Kernels by number. */
 const KERNELS: Readonly<Record<Native, (a: Assembler, isa: Isa) => void>> = {
@@ -30,7 +29,6 @@ const KERNELS: Readonly<Record<Native, (a: Assembler, isa: Isa) => void>> = {
   [Native.packF16]: packRows('f16'),
   [Native.packBF16]: packRows('bf16'),
   [Native.productHalf]: productHalf,
-  [Native.widenHalf]: widenHalf,
   [Native.softmaxRows]: softmaxRows,
   [Native.read]: readMemory,
   [Native.weighted8]: weighted8,

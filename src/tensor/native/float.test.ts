@@ -7,7 +7,7 @@ import { matmul } from '../ops/matmul.js';
 import * as reference from '../reference/matmul.js';
 import { floatRows } from './float.js';
 import { packRows } from './pack.js';
-import { type FloatType, widenHalf } from './widen.js';
+import type { FloatType } from './widen.js';
 
 const TYPES: readonly FloatType[] = ['f32', 'f16', 'bf16'];
 
@@ -163,16 +163,5 @@ describe.runIf(nativeRuns).each(isas)('float rows, %s', (isa) => {
       const together = run(0, 16);
       for (let t = 0; t < 16; t++) expect(run(t, 1)).toEqual(together.subarray(t * rows, (t + 1) * rows));
     }
-  });
-
-  it('widens halves', () => {
-    using kernel = new NativeKernel(widenHalf, isa);
-    const { held, values } = decode(
-      'f16',
-      new Uint16Array(1 << 16).map((_, i) => i),
-    );
-    const [src, dst] = [kernel.put(held), kernel.alloc(4 * held.length)];
-    kernel.call(src, dst, held.length);
-    expect(kernel.read(dst, held.length)).toEqual(values);
   });
 });

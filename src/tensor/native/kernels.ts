@@ -18,16 +18,15 @@ export const enum Native {
   packF16 = 9,
   packBF16 = 10,
   productHalf = 11,
-  widenHalf = 12,
-  softmaxRows = 13,
-  read = 14,
-  weighted8 = 15,
-  quantize = 16,
-  swiglu = 17,
-  norm = 18,
-  rope = 19,
-  storeKeys = 20,
-  storeValues = 21,
+  softmaxRows = 12,
+  read = 13,
+  weighted8 = 14,
+  quantize = 15,
+  swiglu = 16,
+  norm = 17,
+  rope = 18,
+  storeKeys = 19,
+  storeValues = 20,
 }
 
 /** Quantised panels × quantised activations: y[t, 16 p + r] = Σ_c w[16 p + r, c] · x[t, c], or added to it. */
@@ -93,14 +92,6 @@ export const enum PackArgs {
   /** A multiple of 16, at least 16. */
   columns = 3,
   to = 4,
-}
-
-/** f16 values to f32 ones. */
-export const enum WidenArgs {
-  from = 0,
-  to = 1,
-  /** A multiple of 16, at least 16. */
-  count = 2,
 }
 
 /**
