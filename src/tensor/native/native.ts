@@ -116,8 +116,13 @@ class Slot {
     this.address = new Float64Array(memory, at + 16, 1);
   }
 
-  locked<T>(use: (slot: Slot) => T): T {
-    while (Atomics.compareExchange(this.ints, 0, 0, 1) !== 0) Atomics.wait(this.ints, 0, 1, 10);
+  /** Runs `use` alone among threads. A holder that was stopped half-way must not stop everybody: waiting has an end. */
+  locked<T>(use: (slot: Slot) => T): T | Refusal {
+    const until = performance.now() + LOCK_MS;
+    while (Atomics.compareExchange(this.ints, 0, 0, 1) !== 0) {
+      if (performance.now() > until) return { refused: 'another thread has not finished preparing it' };
+      Atomics.wait(this.ints, 0, 1, 10);
+    }
     try {
       return use(this);
     } finally {
@@ -148,6 +153,7 @@ class Slot {
 }
 
 const SLOT_BYTES = 256;
+const LOCK_MS = 10_000;
 
 function sharedSlot(isa: IsaName): Slot {
   return new Slot(processMemory(), isa);
