@@ -5,14 +5,20 @@ import { attentionCombine } from './attention-decode';
 import { conv } from './conv';
 import { deltaGates, deltaRule } from './delta';
 import { add, copy, sigmoidGate, swiglu } from './elementwise';
+import { axpby, swigluBackward } from './elementwise-backward';
 import { embed } from './embed';
+import { embedBackward } from './embed-backward';
 import { storeKV } from './kv';
+import { crossEntropy } from './loss';
 import { matmul } from './matmul';
 import { combine, gather, gatherRows, route } from './moe';
 import { gatedNorm, rmsNorm } from './norm';
+import { rmsNormBackward } from './norm-backward';
+import { adamw } from './optimizer';
 import { quantize } from './quantize';
 import { repack } from './repack';
 import { rope } from './rope';
+import { sumColumns, sumSquares } from './sums';
 
 /** Computes one piece of the operation at `op`. */
 export function execute(op: usize, piece: i32, scratch: usize): void {
@@ -79,6 +85,30 @@ export function execute(op: usize, piece: i32, scratch: usize): void {
       break;
     case Op.combine:
       combine(op, piece, scratch);
+      break;
+    case Op.sumColumns:
+      sumColumns(op, piece, scratch);
+      break;
+    case Op.sumSquares:
+      sumSquares(op, piece, scratch);
+      break;
+    case Op.rmsNormBackward:
+      rmsNormBackward(op, piece, scratch);
+      break;
+    case Op.swigluBackward:
+      swigluBackward(op, piece, scratch);
+      break;
+    case Op.axpby:
+      axpby(op, piece, scratch);
+      break;
+    case Op.embedBackward:
+      embedBackward(op, piece, scratch);
+      break;
+    case Op.crossEntropy:
+      crossEntropy(op, piece, scratch);
+      break;
+    case Op.adamw:
+      adamw(op, piece, scratch);
       break;
     default:
       unreachable();

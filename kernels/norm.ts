@@ -4,7 +4,8 @@ import { X8_BLOCK } from '../src/tensor/ops/layout-constants';
 import { callNative, hasNative, lastOf, setArg, setFloat } from './native';
 import { quantizeRow } from './quantize';
 import { float, int, ptr } from './record';
-import { madd, sigmoid, sum } from './simd';
+import { sigmoid } from './simd';
+import { squares } from './sums';
 
 /**
  * y = x / √(mean(x²) + eps) · (weight + weightOffset), as floats at y and as blocks at `quantized` where these are not 0.
@@ -60,7 +61,7 @@ function nativeNorm(op: usize, row: i32, rows: i32, scratch: usize): void {
 /** One row of `cols` values; y may be x. */
 export function normRow(x: usize, weight: usize, y: usize, cols: i32, eps: f32, offset: f32): void {
   const bytes = <usize>cols << 2;
-  const scale: f32 = 1 / sqrt<f32>(sumSquares(x, bytes) / <f32>cols + eps);
+  const scale: f32 = 1 / sqrt<f32>(squares(x, bytes) / <f32>cols + eps);
   let i: usize = 0;
   for (; i + 16 <= bytes; i += 16) {
     const w = f32x4.add(v128.load(weight + i), f32x4.splat(offset));
@@ -88,7 +89,7 @@ export function gatedNorm(op: usize, piece: i32, scratch: usize): void {
       const x = ptr(op, 0) + (<usize>(row * int(op, 7) + group * cols) << 2);
       const gate = ptr(op, 1) + (<usize>(row * int(op, 8) + group * cols) << 2);
       const y = to + (<usize>(group * cols) << 2);
-      const scale = f32x4.splat(1 / sqrt<f32>(sumSquares(x, bytes) / <f32>cols + float(op, 0)));
+      const scale = f32x4.splat(1 / sqrt<f32>(squares(x, bytes) / <f32>cols + float(op, 0)));
       let i: usize = 0;
       for (; i + 16 <= bytes; i += 16) {
         v128.store(y + i, gated(v128.load(x + i), scale, v128.load(weight + i), v128.load(gate + i)));
@@ -110,33 +111,10 @@ function gated(x: v128, scale: v128, weight: v128, gate: v128): v128 {
   return f32x4.mul(f32x4.mul(f32x4.mul(x, scale), weight), f32x4.mul(gate, sigmoid(gate)));
 }
 
-/** Σ x² over `bytes` of f32: four accumulators of four lanes. */
-function sumSquares(x: usize, bytes: usize): f32 {
-  let a = f32x4.splat(0), b = a, c = a, d = a;
-  let i: usize = 0;
-  for (; i + 64 <= bytes; i += 64) {
-    const v0 = v128.load(x + i);
-    const v1 = v128.load(x + i, 16);
-    const v2 = v128.load(x + i, 32);
-    const v3 = v128.load(x + i, 48);
-    a = madd(v0, v0, a);
-    b = madd(v1, v1, b);
-    c = madd(v2, v2, c);
-    d = madd(v3, v3, d);
-  }
-  for (; i + 16 <= bytes; i += 16) {
-    const v = v128.load(x + i);
-    a = madd(v, v, a);
-  }
-  let total = sum(f32x4.add(f32x4.add(a, b), f32x4.add(c, d)));
-  for (; i < bytes; i += 4) total += load<f32>(x + i) * load<f32>(x + i);
-  return total;
-}
-
 /** y = factor · x / √(Σx² + eps), padded with zeros from `n` to `padded`. */
 export function normalise(x: usize, y: usize, n: i32, padded: i32, factor: f32, eps: f32): void {
   const bytes = (<usize>n) << 2;
-  const scale: f32 = factor / sqrt<f32>(sumSquares(x, bytes) + eps);
+  const scale: f32 = factor / sqrt<f32>(squares(x, bytes) + eps);
   let i: usize = 0;
   for (; i + 16 <= bytes; i += 16) v128.store(y + i, f32x4.mul(v128.load(x + i), f32x4.splat(scale)));
   for (; i < bytes; i += 4) store<f32>(y + i, load<f32>(x + i) * scale);

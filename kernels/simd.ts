@@ -8,6 +8,20 @@ export function madd(a: v128, b: v128, c: v128): v128 {
   return f32x4.add(f32x4.mul(a, b), c);
 }
 
+/** Four values at `p`, or the one that is left at the end of a row and zeros. */
+// @ts-ignore: decorator
+@inline
+export function lanes(p: usize, four: bool): v128 {
+  return four ? v128.load(p) : v128.load32_zero(p);
+}
+
+// @ts-ignore: decorator
+@inline
+export function putLanes(p: usize, x: v128, four: bool): void {
+  if (four) v128.store(p, x);
+  else v128.store32_lane(p, x, 0);
+}
+
 /** Sum of the four lanes. */
 // @ts-ignore: decorator
 @inline
@@ -50,6 +64,14 @@ export function toF16(x: v128): v128 {
   let half = v128.bitselect(small, normal, isSmall);
   half = v128.bitselect(i32x4.splat(0x7c00), half, isLarge);
   return v128.or(half, sign);
+}
+
+/** Four f32 values as bf16 bits in the low 16 bits of each lane, rounded to nearest even. */
+// @ts-ignore: decorator
+@inline
+export function toBF16(x: v128): v128 {
+  const odd = v128.and(i32x4.shr_u(x, 16), i32x4.splat(1));
+  return i32x4.shr_u(i32x4.add(i32x4.add(x, i32x4.splat(0x7fff)), odd), 16);
 }
 
 /** The low 16 bits of each lane, stored as four consecutive 16-bit values. */

@@ -27,6 +27,14 @@ export const enum Op {
   repack = 19,
   gatherRows = 20,
   attentionCombine = 21,
+  sumColumns = 46,
+  sumSquares = 47,
+  rmsNormBackward = 48,
+  swigluBackward = 49,
+  axpby = 50,
+  embedBackward = 51,
+  crossEntropy = 52,
+  adamw = 53,
 }
 
 /** Bytes of one record, and where its integers and floats start. */

@@ -1,0 +1,81 @@
+/** Gradients through RMS normalisation. The factor 1/rms is computed anew from x: cheaper than to keep it. */
+import { float, int, ptr } from './record';
+import { lanes, madd, putLanes, sum } from './simd';
+
+/**
+ * With s = 1/√(mean(x²) + eps) and g = dy · (weight + weightOffset): dx (+)= s · (g − x · s² · mean(g · x)), and
+ * partial[piece, c] = Σ dy · x · s over the piece's rows and groups where partial is not 0. dx may be x or dy.
+ * Ints: x, weight, dy, dx, partial, rows, groups, cols, xStride, xGroupStride, dyStride, dyGroupStride, dxStride,
+ * dxGroupStride, rows a piece, accumulate. Floats: eps, weightOffset.
+ */
+export function rmsNormBackward(op: usize, piece: i32, scratch: usize): void {
+  const weight = ptr(op, 1);
+  const groups = int(op, 6);
+  const cols = int(op, 7);
+  const rowsPer = int(op, 14);
+  const bytes = <usize>cols << 2;
+  const lastRow = min((piece + 1) * rowsPer, int(op, 5));
+  const accumulate = int(op, 15) != 0;
+  const partial = ptr(op, 4) ? ptr(op, 4) + <usize>piece * bytes : 0;
+  if (partial) memory.fill(partial, 0, bytes);
+  for (let row = piece * rowsPer; row < lastRow; row++) {
+    for (let group = 0; group < groups; group++) {
+      const x = ptr(op, 0) + (<usize>(row * int(op, 8) + group * int(op, 9)) << 2);
+      const dy = ptr(op, 2) + (<usize>(row * int(op, 10) + group * int(op, 11)) << 2);
+      const dx = ptr(op, 3) + (<usize>(row * int(op, 12) + group * int(op, 13)) << 2);
+      normRowBackward(x, weight, dy, dx, partial, bytes, float(op, 0), float(op, 1), accumulate);
+    }
+  }
+}
+
+/** One row. `partial` (0: none) += dy · x · s. */
+export function normRowBackward(
+  x: usize, weight: usize, dy: usize, dx: usize, partial: usize, bytes: usize, eps: f32, offset: f32, accumulate: bool,
+): void {
+  const shift = f32x4.splat(offset);
+  let squares0 = f32x4.splat(0), squares1 = squares0, dots0 = squares0, dots1 = squares0;
+  let i: usize = 0;
+  for (; i + 32 <= bytes; i += 32) {
+    const a = v128.load(x + i);
+    const b = v128.load(x + i, 16);
+    squares0 = madd(a, a, squares0);
+    squares1 = madd(b, b, squares1);
+    dots0 = madd(f32x4.mul(v128.load(dy + i), f32x4.add(v128.load(weight + i), shift)), a, dots0);
+    dots1 = madd(f32x4.mul(v128.load(dy + i, 16), f32x4.add(v128.load(weight + i, 16), shift)), b, dots1);
+  }
+  for (; i < bytes; i += 4) {
+    const a = lanes(x + i, false);
+    squares0 = madd(a, a, squares0);
+    dots0 = madd(f32x4.mul(lanes(dy + i, false), f32x4.add(lanes(weight + i, false), shift)), a, dots0);
+  }
+  const cols = <f32>(bytes >> 2);
+  const factor: f32 = 1 / sqrt<f32>(sum(f32x4.add(squares0, squares1)) / cols + eps);
+  const s = f32x4.splat(factor);
+  const pull = f32x4.splat(-factor * factor * (sum(f32x4.add(dots0, dots1)) / cols));
+  i = 0;
+  if (partial) {
+    if (accumulate) for (; i + 16 <= bytes; i += 16) step(x, weight, dy, dx, partial, i, s, pull, shift, true, true, true);
+    else for (; i + 16 <= bytes; i += 16) step(x, weight, dy, dx, partial, i, s, pull, shift, true, false, true);
+    for (; i < bytes; i += 4) step(x, weight, dy, dx, partial, i, s, pull, shift, true, accumulate, false);
+  } else {
+    if (accumulate) for (; i + 16 <= bytes; i += 16) step(x, weight, dy, dx, partial, i, s, pull, shift, false, true, true);
+    else for (; i + 16 <= bytes; i += 16) step(x, weight, dy, dx, partial, i, s, pull, shift, false, false, true);
+    for (; i < bytes; i += 4) step(x, weight, dy, dx, partial, i, s, pull, shift, false, accumulate, false);
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function step(
+  x: usize, weight: usize, dy: usize, dx: usize, partial: usize, i: usize, s: v128, pull: v128, shift: v128,
+  trained: bool, accumulate: bool, whole: bool,
+): void {
+  const value = lanes(x + i, whole);
+  const gradient = lanes(dy + i, whole);
+  const g = f32x4.mul(gradient, f32x4.add(lanes(weight + i, whole), shift));
+  if (trained) {
+    putLanes(partial + i, madd(f32x4.mul(gradient, value), s, lanes(partial + i, whole)), whole);
+  }
+  const inner = madd(value, pull, g);
+  putLanes(dx + i, accumulate ? madd(inner, s, lanes(dx + i, whole)) : f32x4.mul(inner, s), whole);
+}
