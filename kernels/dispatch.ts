@@ -2,6 +2,8 @@
 import { Op } from '../src/tensor/opcodes';
 import { attention } from './attention';
 import { attentionCombine } from './attention-decode';
+import { attentionTrain, attentionTrainPack } from './attention-train';
+import { attentionTrainBackward, attentionTrainSum } from './attention-train-backward';
 import { conv } from './conv';
 import { deltaGates, deltaRule } from './delta';
 import { add, copy, sigmoidGate, swiglu } from './elementwise';
@@ -55,6 +57,18 @@ export function execute(op: usize, piece: i32, scratch: usize): void {
       break;
     case Op.attentionCombine:
       attentionCombine(op, piece, scratch);
+      break;
+    case Op.attentionTrainPack:
+      attentionTrainPack(op, piece, scratch);
+      break;
+    case Op.attentionTrain:
+      attentionTrain(op, piece, scratch);
+      break;
+    case Op.attentionTrainBackward:
+      attentionTrainBackward(op, piece, scratch);
+      break;
+    case Op.attentionTrainSum:
+      attentionTrainSum(op, piece, scratch);
       break;
     case Op.swiglu:
       swiglu(op, piece, scratch);

@@ -46,7 +46,10 @@ function packageBin(name: string, bin: string): string {
 }
 
 // The files that kernels and recorder share lie in src/.
-const SHARED = ['opcodes.ts', 'native/kernels.ts', 'ops/kv-constants.ts', 'ops/layout-constants.ts'];
+const SHARED = [
+  ...['opcodes.ts', 'native/kernels.ts', 'ops/kv-constants.ts', 'ops/layout-constants.ts'],
+  'ops/attention-train-constants.ts',
+];
 const kernelSources = Math.max(
   newest('kernels'),
   ...SHARED.map((file) => modified(`src/tensor/${file}`)),

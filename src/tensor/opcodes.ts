@@ -35,6 +35,10 @@ export const enum Op {
   embedBackward = 51,
   crossEntropy = 52,
   adamw = 53,
+  attentionTrainPack = 36,
+  attentionTrain = 37,
+  attentionTrainBackward = 38,
+  attentionTrainSum = 39,
 }
 
 /** Bytes of one record, and where its integers and floats start. */
