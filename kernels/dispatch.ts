@@ -10,6 +10,7 @@ import { add, copy, sigmoidGate, swiglu } from './elementwise';
 import { axpby, swigluBackward } from './elementwise-backward';
 import { embed } from './embed';
 import { embedBackward } from './embed-backward';
+import { gemm } from './gemm';
 import { storeKV } from './kv';
 import { crossEntropy } from './loss';
 import { matmul } from './matmul';
@@ -123,6 +124,9 @@ export function execute(op: usize, piece: i32, scratch: usize): void {
       break;
     case Op.adamw:
       adamw(op, piece, scratch);
+      break;
+    case Op.gemm:
+      gemm(op, piece, scratch);
       break;
     default:
       unreachable();

@@ -27,6 +27,7 @@ export const enum Op {
   repack = 19,
   gatherRows = 20,
   attentionCombine = 21,
+  gemm = 30,
   sumColumns = 46,
   sumSquares = 47,
   rmsNormBackward = 48,

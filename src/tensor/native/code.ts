@@ -6,7 +6,7 @@ import { ISAS, type Isa, type IsaName } from './isa.js';
 import { Native } from './kernels.js';
 import { normRows } from './norm.js';
 import { packRows } from './pack.js';
-import { product, productHalf } from './product.js';
+import { product, productHalf, productTransposed } from './product.js';
 import { quantizeBlocks } from './quantize.js';
 import { emitPanels } from './quantized.js';
 import { readMemory } from './read.js';
@@ -38,6 +38,7 @@ const KERNELS: Readonly<Record<Native, (a: Assembler, isa: Isa) => void>> = {
   [Native.rope]: ropeHeads,
   [Native.storeKeys]: storeKeys,
   [Native.storeValues]: storeValues,
+  [Native.productTransposed]: productTransposed,
 };
 
 export interface MachineCode {

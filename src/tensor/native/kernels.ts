@@ -27,6 +27,7 @@ export const enum Native {
   rope = 18,
   storeKeys = 19,
   storeValues = 20,
+  productTransposed = 21,
 }
 
 /** Quantised panels × quantised activations: y[t, 16 p + r] = Σ_c w[16 p + r, c] · x[t, c], or added to it. */
@@ -51,7 +52,8 @@ export const PAIR_TOKENS = 2;
 
 /**
  * c = a · b, or c = scales · c + a · b, with b in panels of 16 columns, [k][16] of f32 or of f16 (productHalf), or in
- * panels of 32 columns as the 8-bit cache keeps values (weighted8; kernels/kv-int8.ts).
+ * panels of 32 columns as the 8-bit cache keeps values (weighted8; kernels/kv-int8.ts). productTransposed reads a as
+ * [k][rows], `aStride` bytes from one k to the next.
  */
 export const enum ProductArgs {
   a = 0,

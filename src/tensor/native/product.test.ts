@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { isas, nativeRuns } from '../../../test/native-isas.js';
 import { NativeKernel } from '../../../test/native-kernel.js';
 import { QUANT } from '../../formats/quant/index.js';
-import { product, productHalf } from './product.js';
+import { product, productHalf, productTransposed } from './product.js';
 
 interface Case {
   a: Float32Array;
@@ -144,5 +144,31 @@ describe.runIf(nativeRuns).each(VARIANTS)('product, $isa, b in $type', ({ isa, t
     const test = variant(makeCase(10, 3, 1, false, () => extremes[(i += 7) % extremes.length]));
     const { values } = reference(test);
     expect(run(kernel, test)).toEqual(Float32Array.from(values));
+  });
+});
+
+describe.runIf(nativeRuns).each(isas)('product with a transposed, %s', (isa) => {
+  it('gives the bits of the product of rows', () => {
+    using rowsKernel = new NativeKernel(product, isa);
+    using kernel = new NativeKernel(productTransposed, isa);
+    for (const [panels, k] of [
+      [1, 0],
+      [2, 33],
+      [4, 1],
+      [7, 20],
+    ]) {
+      for (let rows = 1; rows <= 26; rows++) {
+        const test = makeCase(rows, panels, k, rows % 3 === 0, noise(rows));
+        const columns = new Float32Array(k * (rows + GAP)).fill(NaN);
+        for (let r = 0; r < rows; r++)
+          for (let s = 0; s < k; s++) columns[s * (rows + GAP) + r] = test.a[r * (k + GAP) + s];
+        kernel.clear();
+        const width = 16 * panels + GAP;
+        const at = { a: kernel.put(columns, 4), b: kernel.put(test.b), c: kernel.put(test.c, 8) };
+        const scales = test.scales ? kernel.put(test.scales) : 0;
+        kernel.call(at.a, 4 * (rows + GAP), rows, at.b, 64 * k, panels, k, at.c, 4 * width, scales);
+        expect(kernel.read(at.c, rows * width)).toEqual(run(rowsKernel, test));
+      }
+    }
   });
 });

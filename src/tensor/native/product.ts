@@ -1,12 +1,13 @@
 /**
  * The f32 matrix product of attention, of float weights and of training, as machine code: c = a · b, or
- * c = scales · c + a · b, where b lies in panels of 16 columns, [k][16] of f32 or f16 (arguments: ProductArgs).
+ * c = scales · c + a · b, where b lies in panels of 16 columns, [k][16] of f32 or f16, and a in rows, or in columns of
+ * which each holds the values of one k (arguments: ProductArgs).
  *
  * A tile keeps its sums in registers while k passes: values of `a` are read one at a time and spread over the lanes,
  * a row of each panel is read once for all rows of the tile. Every element of c is one chain of fused multiply-adds in
  * the order of k, whatever tile it falls into, so a row's results do not depend on how many rows there are.
  */
-import { type Assembler, type Vec, ymm, zmm } from './assembler.js';
+import { type Assembler, mem, type Vec, ymm, zmm } from './assembler.js';
 import type { Isa } from './isa.js';
 import { advanceCursors, inRow, pointCursors } from './rows.js';
 import {
@@ -46,12 +47,17 @@ export function product(a: Assembler, isa: Isa): void {
   emitTiles(a, SHAPES[isa.bits], 64, (shape, rows) => tile(a, isa, 'f32', shape, rows));
 }
 
+/** a in columns, b in f32: a tile reads neighbouring values of a together. */
+export function productTransposed(a: Assembler, isa: Isa): void {
+  emitTiles(a, SHAPES[isa.bits], 64, (shape, rows) => tile(a, isa, 'f32', shape, rows, true));
+}
+
 /** b in f16: a cache of keys and values, which few rows stream from memory. */
 export function productHalf(a: Assembler, isa: Isa): void {
   emitTiles(a, SHAPES[isa.bits], 64, (shape, rows) => tile(a, isa, 'f16', shape, rows));
 }
 
-function tile(a: Assembler, isa: Isa, type: 'f32' | 'f16', { panels }: Shape, rows: number): void {
+function tile(a: Assembler, isa: Isa, type: 'f32' | 'f16', { panels }: Shape, rows: number, transposed = false): void {
   const reg = isa.bits === 512 ? zmm : ymm;
   const bytes = isa.bits / 8;
   const width = (panels * 64) / bytes;
@@ -63,7 +69,7 @@ function tile(a: Assembler, isa: Isa, type: 'f32' | 'f16', { panels }: Shape, ro
   if (type === 'f16') pointAhead(a, panels);
 
   const [loop, done] = [a.label(), a.label()];
-  pointCursors(a, ROW_CURSORS, A, A_STRIDE, rows);
+  pointCursors(a, ROW_CURSORS, A, A_STRIDE, transposed ? 1 : rows);
   a.mov(B_CURSOR, B);
   a.mov(LEFT, K);
   a.test(LEFT, LEFT);
@@ -81,13 +87,14 @@ function tile(a: Assembler, isa: Isa, type: 'f32' | 'f16', { panels }: Shape, ro
     a.add(AHEAD, rowBytes);
   }
   for (let r = 0; r < rows; r++) {
-    a.vbroadcastss(spread, inRow(ROW_CURSORS, A_STRIDE, r));
+    a.vbroadcastss(spread, transposed ? mem(ROW_CURSORS[0], 4 * r) : inRow(ROW_CURSORS, A_STRIDE, r));
     for (let v = 0; v < width; v++) a.vfmadd231ps(sums[r][v], spread, row[v]);
   }
-  advanceCursors(a, ROW_CURSORS, rows, 4);
+  if (transposed) a.add(ROW_CURSORS[0], A_STRIDE);
+  else advanceCursors(a, ROW_CURSORS, rows, 4);
   a.add(B_CURSOR, rowBytes);
   a.dec(LEFT);
   a.jcc('nz', loop);
   a.bind(done);
-  storeSums(a, sums, spread);
+  storeSums(a, sums, spread, transposed);
 }

@@ -4,6 +4,7 @@ import type { NativeCalls } from '../kernels.js';
 import { attention, attentionWorkBytes } from '../ops/attention.js';
 import { type Run, runTable } from '../ops/batch.js';
 import { swiglu } from '../ops/elementwise.js';
+import { gemm } from '../ops/gemm.js';
 import { type KvType, kvBytes, storeKV } from '../ops/kv.js';
 import { activationBits, type HeldType, heldBytes, isFloat } from '../ops/layout.js';
 import { Q4_0_BLOCK, Q4_K_BLOCK, Q6_K_BLOCK, Q8_0_BLOCK } from '../ops/layout-constants.js';
@@ -32,6 +33,7 @@ export function selfTest(bind: (memory: WebAssembly.Memory) => NativeCalls): str
   const cases = [
     ...TYPES.map((type) => ({ name: type, compute: (trial: Trial) => product(trial, type) })),
     { name: 'norm, rotation and SwiGLU', compute: between },
+    { name: 'products of training', compute: training },
     ...KV_TYPES.map((type) => ({ name: `attention over ${type}`, compute: (trial: Trial) => attend(trial, type) })),
   ];
   for (const { name, compute } of cases) {
@@ -62,6 +64,14 @@ function product(trial: Trial, type: HeldType): Float32Array {
   if (bits) quantize(program, { x, out: activations, tokens: TOKENS, cols: COLS, bits });
   matmul(program, { type, weights, x: activations, y, tokens: TOKENS, rows: ROWS, cols: COLS });
   return trial.run(y, TOKENS * ROWS);
+}
+
+/** dW = dyᵀ · x, added to what is there. */
+function training(trial: Trial): Float32Array {
+  const [m, n, k] = [41, 37, 260];
+  const [a, b, c] = [trial.noise(k * m), trial.noise(k * n), trial.noise(m * n)];
+  gemm(trial.program, { m, n, k, a, aStride: m, transposeA: true, b, bStride: n, c, cStride: n, accumulate: true });
+  return trial.run(c, m * n);
 }
 
 /** What a layer computes between its products: a norm, heads normalised and rotated in part, SwiGLU of the two. */

@@ -190,8 +190,11 @@ export function startSums(a: Assembler, sums: Sums): void {
   a.bind(overwrite);
 }
 
-/** Stores the sums, plus scales · c where there are scales, and moves on to the rows that follow. */
-export function storeSums(a: Assembler, sums: Sums, spread: Vec): void {
+/**
+ * Stores the sums, plus scales · c where there are scales, and moves on to the rows that follow: in `a` the next ones,
+ * or, where it is transposed, the next columns.
+ */
+export function storeSums(a: Assembler, sums: Sums, spread: Vec, transposed = false): void {
   pointCursors(a, ROW_CURSORS, C, C_STRIDE, sums.length);
   const overwrite = a.label();
   a.load64(LEFT, SCALES);
@@ -208,8 +211,11 @@ export function storeSums(a: Assembler, sums: Sums, spread: Vec): void {
   for (const [r, row] of sums.entries()) {
     for (const [v, sum] of row.entries()) a.vmovups(inRow(ROW_CURSORS, C_STRIDE, r, (v * sum.bits) / 8), sum);
   }
-  a.imulImm(rax, A_STRIDE, sums.length);
-  a.add(A, rax);
+  if (transposed) a.add(A, 4 * sums.length);
+  else {
+    a.imulImm(rax, A_STRIDE, sums.length);
+    a.add(A, rax);
+  }
   a.imulImm(rax, C_STRIDE, sums.length);
   a.add(C, rax);
 }
