@@ -8,6 +8,7 @@
  * same stand-ins, so its string operations work as they would without.
  */
 import { KaiwenError } from '../errors.js';
+import type { Json, JsonObject } from '../formats/checkpoint.js';
 import { type Program, parseTemplate, runTemplate, TemplateRefusal } from './jinja.js';
 import { mapOperands } from './template-literals.js';
 import type { Tokenizer } from './tokenizer.js';
@@ -16,9 +17,18 @@ export interface TemplateMessage {
   role: 'system' | 'user' | 'assistant' | 'tool';
   content: string;
   thinking?: string;
+  /** What an assistant calls besides or instead of its content. */
+  toolCalls?: readonly ToolCall[];
+}
+
+export interface ToolCall {
+  name: string;
+  arguments: Json;
 }
 
 export interface RenderOptions {
+  /** Definitions of the tools that may be called, passed on as they are. */
+  tools?: readonly JsonObject[];
   /** Passed on as `enable_thinking`; absent: the template's own default. */
   think?: boolean;
   /** End with the opening of the assistant's turn. Default true. */
@@ -29,6 +39,19 @@ export interface RenderedChat {
   tokens: number[];
   /** The prompt ends inside a thinking block that the template opened. */
   thinkingOpen: boolean;
+}
+
+/** Prefixes of one conversation, rendered so that their texts compare with each other; a trainer finds turns by it. */
+export interface Conversation {
+  /**
+   * The first `count` messages as the template writes them when they are all, with stand-ins in what people wrote.
+   * Throws KaiwenError 'bad_input' if the template refuses them.
+   */
+  text(count: number, addGenerationPrompt: boolean): string;
+  /** The control tokens of such a text, in order. */
+  controls(text: string): { id: number; start: number; end: number }[];
+  /** The ids of such a text or of a piece of it that cuts no control token. */
+  encode(text: string): number[];
 }
 
 export const CHATML =
@@ -51,6 +74,7 @@ export class ChatTemplate {
   readonly #name: string;
   readonly #control: RegExp | undefined;
   readonly #starts: readonly string[];
+  #last?: { key: string; program: Program };
 
   /** `source`: Jinja, undefined for ChatML; `name`: the model, for messages. Throws KaiwenError 'bad_file' on bad syntax. */
   constructor(source: string | undefined, tokenizer: Tokenizer, name: string) {
@@ -67,6 +91,13 @@ export class ChatTemplate {
 
   /** Throws KaiwenError 'bad_input' if the template refuses the conversation. */
   render(messages: readonly TemplateMessage[], options: RenderOptions = {}): RenderedChat {
+    const conversation = this.open(messages, options);
+    const text = conversation.text(messages.length, options.addGenerationPrompt ?? true);
+    return { tokens: conversation.encode(text), thinkingOpen: /<think>\s*$/.test(text) };
+  }
+
+  /** A conversation of which any prefix can be rendered. */
+  open(messages: readonly TemplateMessage[], options: Omit<RenderOptions, 'addGenerationPrompt'> = {}): Conversation {
     for (const { role } of messages) {
       if (!ROLES.includes(role)) {
         throw new KaiwenError('bad_input', `A message has the role "${role}".`, {
@@ -74,22 +105,49 @@ export class ChatTemplate {
         });
       }
     }
-    const standIns = this.#standIns(messages);
+    const standIns = this.#standIns([...messages, ...(options.tools ?? [])]);
     const hide = (text: string) => replaceAll(text, standIns);
-    const program = this.#parse();
-    mapOperands(program, hide);
-    const text = this.#run(program, messages.length, {
-      messages: messages.map(({ role, content, thinking }) => ({
-        role,
-        content: hide(content),
-        ...(thinking !== undefined && { reasoning_content: hide(thinking) }),
-      })),
-      add_generation_prompt: options.addGenerationPrompt ?? true,
+    const program = this.#prepared(standIns);
+    const variables = {
+      ...(options.tools?.length && { tools: mapTexts(options.tools, hide) }),
       ...(options.think !== undefined && { enable_thinking: options.think }),
       bos_token: this.#controlText(this.#tokenizer.bosToken),
       eos_token: this.#controlText(this.#tokenizer.eosTokens[0]),
-    });
-    return { tokens: this.#encode(text, standIns), thinkingOpen: /<think>\s*$/.test(text) };
+    };
+    const hidden = messages.map(({ role, content, thinking, toolCalls }) => ({
+      role,
+      content: hide(content),
+      ...(thinking !== undefined && { reasoning_content: hide(thinking) }),
+      ...(toolCalls?.length && {
+        tool_calls: toolCalls.map((call) => ({ type: 'function', function: mapTexts(call, hide) })),
+      }),
+    }));
+    return {
+      text: (count, addGenerationPrompt) =>
+        this.#run(program, count, {
+          messages: hidden.slice(0, count),
+          add_generation_prompt: addGenerationPrompt,
+          ...variables,
+        }),
+      controls: (text) =>
+        Array.from(this.#control ? text.matchAll(this.#control) : [], ({ 0: match, index }) => ({
+          id: this.#tokenizer.controlTokens.get(match)!,
+          start: index,
+          end: index + match.length,
+        })),
+      encode: (text) => this.#encode(text, standIns),
+    };
+  }
+
+  /** The template with the literals it compares texts with written in stand-ins; those are nearly always the same. */
+  #prepared(standIns: ReadonlyMap<string, string>): Program {
+    const key = [...standIns.values()].join('');
+    if (this.#last?.key !== key) {
+      const program = this.#parse();
+      mapOperands(program, (text) => replaceAll(text, standIns));
+      this.#last = { key, program };
+    }
+    return this.#last.program;
   }
 
   #encode(text: string, standIns: ReadonlyMap<string, string>): number[] {
@@ -114,11 +172,13 @@ export class ChatTemplate {
     return tokens;
   }
 
-  /** For each character that begins a control token a private-use character that no text and no template holds. */
-  #standIns(messages: readonly TemplateMessage[]): Map<string, string> {
-    const texts = messages.flatMap(({ content, thinking }) =>
-      thinking === undefined ? [content] : [content, thinking],
-    );
+  /** For each character that begins a control token a private-use character that no text below `values` and no template holds. */
+  #standIns(values: readonly unknown[]): Map<string, string> {
+    const texts: string[] = [];
+    mapTexts(values, (text) => {
+      texts.push(text);
+      return text;
+    });
     const taken = [this.#source, ...texts].filter((text) => /[\uE000-\uF8FF\u{F0000}-\u{10FFFD}]/u.test(text));
     const standIns = new Map<string, string>();
     let code = 0xe000;
@@ -176,6 +236,14 @@ export function renderChat(
   options: RenderOptions & { tokenizer: Tokenizer; name?: string },
 ): number[] {
   return new ChatTemplate(source, options.tokenizer, options.name ?? 'the model').render(messages, options).tokens;
+}
+
+/** A copy of a value of JSON's kind with every text in it, names of fields included, mapped. */
+function mapTexts(value: unknown, map: (text: string) => string): unknown {
+  if (typeof value === 'string') return map(value);
+  if (Array.isArray(value)) return value.map((item) => mapTexts(item, map));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [map(key), mapTexts(item, map)]));
 }
 
 function replaceAll(text: string, table: ReadonlyMap<string, string>): string {
