@@ -107,7 +107,8 @@ export class OutputFile {
   }
 }
 
-function ioError(error: unknown, target: string): unknown {
+/** What the system said about writing `target`, as a KaiwenError with a remedy. */
+export function ioError(error: unknown, target: string): unknown {
   const { code, message } = error as NodeJS.ErrnoException;
   if (error instanceof KaiwenError || typeof code !== 'string') return error;
   if (code === 'ENOSPC' || code === 'EDQUOT') return diskFull(target, 'the disk is full', error);

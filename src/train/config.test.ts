@@ -1,0 +1,101 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describeError } from '../errors.js';
+import { type FlagSetting, readConfig } from './config-file.js';
+import { nearest } from './nearest.js';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'kaiwen-config-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const PLAIN = `method: pretrain
+out: run
+data: corpus
+tokenizer: tok
+depth: 4
+`;
+
+function read(text: string, flags: FlagSetting[] = []) {
+  const file = join(folder, 'run.yaml');
+  writeFileSync(file, text);
+  return readConfig(file, flags);
+}
+
+function complaint(text: string, flags?: FlagSetting[]): string {
+  try {
+    read(text, flags);
+  } catch (error) {
+    return describeError(error).replaceAll(`${folder}/`, '');
+  }
+  throw new Error('It was accepted.');
+}
+
+describe('readConfig', () => {
+  it('fills in what depends on nothing else', () => {
+    const config = read(PLAIN);
+    expect(config).toMatchObject({ method: 'pretrain', depth: 4, seed: 1, optimizer: 'adamw', clip: 1, accumulate: 1 });
+    expect(config.checkpoint).toEqual({ minutes: 5, keep: 2 });
+  });
+
+  it.each([
+    [`${PLAIN}learing_rate: 1\n`, 'run.yaml:6: learing_rate: no such key; did you mean learning_rate?'],
+    [`${PLAIN}checkpoint:\n  minutes: 1\n  kepe: 3\n`, 'run.yaml:8: checkpoint.kepe: no such key; did you mean keep?'],
+    [`${PLAIN}qqqq: 1\n`, 'run.yaml:6: qqqq: no such key.'],
+    [`${PLAIN}steps: many\n`, 'run.yaml:6: steps: must be'],
+    [`${PLAIN}steps: 0\n`, 'run.yaml:6: steps:'],
+    [`${PLAIN}schedule: cosin\n`, 'run.yaml:6: schedule:'],
+    [PLAIN.replace('out: run\n', ''), 'run.yaml: out: is missing'],
+    [`${PLAIN}lora:\n  rank: 4\n`, 'run.yaml:6: lora: belongs to continue, sft, dpo, distill'],
+    [PLAIN.replace('depth: 4\n', ''), 'run.yaml:1: method: pretrain needs depth'],
+    [PLAIN.replace('pretrain', 'sft'), 'run.yaml:5: depth: belongs to pretrain'],
+    [`${PLAIN}steps: 3\nepochs: 1\n`, 'run.yaml:7: epochs: steps and epochs exclude one another'],
+    [`${PLAIN}data: again\n`, 'run.yaml:6: Map keys must be unique'],
+    [`${PLAIN}  bad\n indent: [`, 'run.yaml:'],
+    ['- a\n', 'run.yaml:1: not a list of'],
+  ])('%# names the line and the fault', (text, expected) => {
+    expect(complaint(text)).toContain(expected);
+  });
+
+  it('counts what else is wrong', () => {
+    expect(complaint(`${PLAIN}steps: 0\nclip: -1\n`)).toContain('(and 1 more)');
+  });
+
+  it('lets flags win, and names them', () => {
+    const flags = [
+      { flag: '--depth', path: ['depth'], value: 6 },
+      { flag: '--set', path: ['checkpoint', 'keep'], value: 5 },
+    ];
+    expect(read(`${PLAIN}checkpoint: { minutes: 2 }\n`, flags)).toMatchObject({
+      depth: 6,
+      checkpoint: { minutes: 2, keep: 5 },
+    });
+    expect(complaint(PLAIN, [{ flag: '--depth', path: ['depth'], value: 0 }])).toMatch(/^--depth: /);
+    expect(complaint(PLAIN, [{ flag: '--set', path: ['chekpoint', 'keep'], value: 1 }])).toMatch(
+      /^chekpoint: no such key; did you mean checkpoint\?/,
+    );
+  });
+
+  it('says so where there is no file', () => {
+    expect(() => readConfig(join(folder, 'none.yaml'))).toThrow('no such file');
+  });
+});
+
+describe('nearest', () => {
+  it.each([
+    ['steps', 'step'],
+    ['warm_up', 'warmup'],
+    ['optimiser', 'optimizer'],
+    ['acumulate', 'accumulate'],
+    ['dpeth', 'depth'],
+  ])('%s → %s', (typed, meant) => {
+    expect(nearest(typed, ['depth', 'step', 'warmup', 'optimizer', 'accumulate'])).toBe(meant);
+  });
+
+  it('does not guess wildly', () => {
+    expect(nearest('xyz', ['depth', 'step'])).toBeUndefined();
+  });
+});
