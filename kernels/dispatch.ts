@@ -7,20 +7,22 @@ import { attentionTrainBackward, attentionTrainSum } from './attention-train-bac
 import { conv } from './conv';
 import { deltaGates, deltaRule } from './delta';
 import { add, copy, sigmoidGate, swiglu } from './elementwise';
-import { axpby, swigluBackward } from './elementwise-backward';
+import { axpby, sigmoidGateBackward, swigluBackward } from './elementwise-backward';
 import { embed } from './embed';
 import { embedBackward } from './embed-backward';
 import { gemm } from './gemm';
 import { storeKV } from './kv';
-import { crossEntropy } from './loss';
+import { crossEntropy, klDivergence } from './loss';
 import { matmul } from './matmul';
 import { combine, gather, gatherRows, route } from './moe';
 import { gatedNorm, rmsNorm } from './norm';
-import { rmsNormBackward } from './norm-backward';
+import { gatedNormBackward, rmsNormBackward } from './norm-backward';
 import { adamw } from './optimizer';
 import { quantize } from './quantize';
+import { addNoise, dropout } from './random';
 import { repack } from './repack';
 import { rope } from './rope';
+import { scaleColumns } from './scale';
 import { sumColumns, sumSquares } from './sums';
 
 /** Computes one piece of the operation at `op`. */
@@ -127,6 +129,23 @@ export function execute(op: usize, piece: i32, scratch: usize): void {
       break;
     case Op.gemm:
       gemm(op, piece, scratch);
+    case Op.klDivergence:
+      klDivergence(op, piece, scratch);
+      break;
+    case Op.dropout:
+      dropout(op, piece, scratch);
+      break;
+    case Op.addNoise:
+      addNoise(op, piece, scratch);
+      break;
+    case Op.scaleColumns:
+      scaleColumns(op, piece, scratch);
+      break;
+    case Op.sigmoidGateBackward:
+      sigmoidGateBackward(op, piece, scratch);
+      break;
+    case Op.gatedNormBackward:
+      gatedNormBackward(op, piece, scratch);
       break;
     default:
       unreachable();

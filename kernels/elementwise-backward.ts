@@ -1,6 +1,6 @@
 /** Gradients of operations on one element at a time, and sums of multiples. */
 import { float, int, ptr } from './record';
-import { lanes, madd, putLanes, sigmoid } from './simd';
+import { lanes, madd, putLanes, sigmoid, sum } from './simd';
 
 /** y = a · x + b · y; with b = 0, y is not read. Ints: x, y, n, elements a piece. Floats: a, b. */
 export function axpby(op: usize, piece: i32, scratch: usize): void {
@@ -64,4 +64,58 @@ function swigluStep(gate: usize, up: usize, dy: usize, dGate: usize, dUp: usize,
 @inline
 export function siluSlope(silu: v128, s: v128): v128 {
   return madd(silu, f32x4.sub(f32x4.splat(1), s), s);
+}
+
+/**
+ * Of y = x · sigmoid(gate): dx = dy · sigmoid(gate), dGate = dy · x · sigmoid'(gate), its sum where a gate serves a whole
+ * group. dx may be x or dy, dGate may be gate.
+ * Ints: x, gate, dy, dx, dGate, rows, groups, cols, xStride, gateStride, gateGroupStride, dyStride, dxStride,
+ * dGateStride, dGateGroupStride, broadcast (one gate a group), rows a piece.
+ */
+export function sigmoidGateBackward(op: usize, piece: i32, scratch: usize): void {
+  const groups = int(op, 6);
+  const cols = int(op, 7);
+  const rowsPer = int(op, 16);
+  const bytes = <usize>cols << 2;
+  const lastRow = min((piece + 1) * rowsPer, int(op, 5));
+  for (let row = piece * rowsPer; row < lastRow; row++) {
+    for (let group = 0; group < groups; group++) {
+      const x = ptr(op, 0) + (<usize>(row * int(op, 8) + group * cols) << 2);
+      const gate = ptr(op, 1) + (<usize>(row * int(op, 9) + group * int(op, 10)) << 2);
+      const dy = ptr(op, 2) + (<usize>(row * int(op, 11) + group * cols) << 2);
+      const dx = ptr(op, 3) + (<usize>(row * int(op, 12) + group * cols) << 2);
+      const dGate = ptr(op, 4) + (<usize>(row * int(op, 13) + group * int(op, 14)) << 2);
+      let i: usize = 0;
+      if (int(op, 15)) {
+        const s = sigmoid(v128.load32_splat(gate));
+        let total = f32x4.splat(0);
+        for (; i + 16 <= bytes; i += 16) total = gateAll(x + i, s, dy + i, dx + i, total, true);
+        for (; i < bytes; i += 4) total = gateAll(x + i, s, dy + i, dx + i, total, false);
+        const open = f32x4.extract_lane(s, 0);
+        store<f32>(dGate, sum(total) * open * (1 - open));
+      } else {
+        for (; i + 16 <= bytes; i += 16) gateOne(x + i, gate + i, dy + i, dx + i, dGate + i, true);
+        for (; i < bytes; i += 4) gateOne(x + i, gate + i, dy + i, dx + i, dGate + i, false);
+      }
+    }
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function gateAll(x: usize, s: v128, dy: usize, dx: usize, total: v128, whole: bool): v128 {
+  const gradient = lanes(dy, whole);
+  const value = lanes(x, whole);
+  putLanes(dx, f32x4.mul(gradient, s), whole);
+  return madd(gradient, value, total);
+}
+
+// @ts-ignore: decorator
+@inline
+function gateOne(x: usize, gate: usize, dy: usize, dx: usize, dGate: usize, whole: bool): void {
+  const gradient = lanes(dy, whole);
+  const through = f32x4.mul(gradient, lanes(x, whole));
+  const s = sigmoid(lanes(gate, whole));
+  putLanes(dx, f32x4.mul(gradient, s), whole);
+  putLanes(dGate, f32x4.mul(through, f32x4.mul(s, f32x4.sub(f32x4.splat(1), s))), whole);
 }

@@ -1,6 +1,8 @@
 /** Gradients through RMS normalisation. The factor 1/rms is computed anew from x: cheaper than to keep it. */
+import { siluSlope } from './elementwise-backward';
 import { float, int, ptr } from './record';
-import { lanes, madd, putLanes, sum } from './simd';
+import { lanes, madd, putLanes, sigmoid, sum } from './simd';
+import { squares } from './sums';
 
 /**
  * With s = 1/√(mean(x²) + eps) and g = dy · (weight + weightOffset): dx (+)= s · (g − x · s² · mean(g · x)), and
@@ -78,4 +80,52 @@ function step(
   }
   const inner = madd(value, pull, g);
   putLanes(dx + i, accumulate ? madd(inner, s, lanes(dx + i, whole)) : f32x4.mul(inner, s), whole);
+}
+
+/**
+ * Of y = x / √(mean(x²) + eps) · weight · silu(gate): dx, dGate and partial sums of dWeight as above. dx may be x or dy, dGate
+ * may be gate.
+ * Ints: x, gate, weight, dy, dx, dGate, partial, rows, groups, cols, xStride, gateStride, dyStride, dxStride, dGateStride,
+ * rows a piece. Float: eps.
+ */
+export function gatedNormBackward(op: usize, piece: i32, scratch: usize): void {
+  const weight = ptr(op, 2);
+  const groups = int(op, 8);
+  const cols = int(op, 9);
+  const rowsPer = int(op, 15);
+  const eps = float(op, 0);
+  const bytes = <usize>cols << 2;
+  const lastRow = min((piece + 1) * rowsPer, int(op, 7));
+  const partial = ptr(op, 6) ? ptr(op, 6) + <usize>piece * bytes : 0;
+  if (partial) memory.fill(partial, 0, bytes);
+  for (let row = piece * rowsPer; row < lastRow; row++) {
+    for (let group = 0; group < groups; group++) {
+      const first = group * cols;
+      const x = ptr(op, 0) + (<usize>(row * int(op, 10) + first) << 2);
+      const gate = ptr(op, 1) + (<usize>(row * int(op, 11) + first) << 2);
+      const dy = ptr(op, 3) + (<usize>(row * int(op, 12) + first) << 2);
+      const dx = ptr(op, 4) + (<usize>(row * int(op, 13) + first) << 2);
+      const dGate = ptr(op, 5) + (<usize>(row * int(op, 14) + first) << 2);
+      const s = f32x4.splat(1 / sqrt<f32>(squares(x, bytes) / <f32>cols + eps));
+      let i: usize = 0;
+      for (; i + 16 <= bytes; i += 16) gateStep(x + i, gate + i, weight + i, dy + i, scratch + i, dGate + i, s, true);
+      for (; i < bytes; i += 4) gateStep(x + i, gate + i, weight + i, dy + i, scratch + i, dGate + i, s, false);
+      normRowBackward(x, weight, scratch, dx, partial, bytes, eps, 0, false);
+    }
+  }
+}
+
+/** The gate's gradient, and at `inner` that of the norm before the gate. */
+// @ts-ignore: decorator
+@inline
+function gateStep(
+  x: usize, gate: usize, weight: usize, dy: usize, inner: usize, dGate: usize, s: v128, whole: bool,
+): void {
+  const g = lanes(gate, whole);
+  const gradient = lanes(dy, whole);
+  const open = sigmoid(g);
+  const silu = f32x4.mul(g, open);
+  const normed = f32x4.mul(f32x4.mul(lanes(x, whole), s), lanes(weight, whole));
+  putLanes(inner, f32x4.mul(gradient, silu), whole);
+  putLanes(dGate, f32x4.mul(f32x4.mul(gradient, normed), siluSlope(silu, open)), whole);
 }

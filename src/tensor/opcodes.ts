@@ -40,6 +40,12 @@ export const enum Op {
   attentionTrain = 37,
   attentionTrainBackward = 38,
   attentionTrainSum = 39,
+  klDivergence = 54,
+  dropout = 55,
+  addNoise = 56,
+  scaleColumns = 57,
+  sigmoidGateBackward = 58,
+  gatedNormBackward = 59,
 }
 
 /** Bytes of one record, and where its integers and floats start. */

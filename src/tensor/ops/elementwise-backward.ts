@@ -1,7 +1,7 @@
 /** Gradients of elementwise operations, and sums of multiples. Pointers are byte addresses, strides count elements. */
 import { Op } from '../opcodes.js';
 import type { Program } from '../program.js';
-import { columnsPerPiece, rectangles } from './pieces.js';
+import { columnsPerPiece, rectangles, rowsPerPiece } from './pieces.js';
 
 const CHEAP = 1 << 16;
 const WITH_EXP = 1 << 13;
@@ -37,4 +37,42 @@ export function swigluBackward(p: Program, o: SwigluBackward): void {
   const cut = rectangles(rows, cols, WITH_EXP);
   const strides = [gateStride, upStride, dyStride, dGateStride, dUpStride];
   p.emit(Op.swigluBackward, cut.pieces, [gate, up, dy, dGate, dUp, rows, cols, ...strides, cut.rows, cut.cols]);
+}
+
+/** dx may be x or dy, dGate may be gate. Shapes as in SigmoidGate. */
+export interface SigmoidGateBackward {
+  x: number;
+  gate: number;
+  dy: number;
+  dx: number;
+  dGate: number;
+  rows: number;
+  /** Columns of one group; x, dy and dx hold `groups` groups side by side. */
+  cols: number;
+  groups?: number;
+  xStride?: number;
+  dyStride?: number;
+  dxStride?: number;
+  /** From one row's gates to the next, and from one group's to the next. */
+  gateStride?: number;
+  gateGroupStride?: number;
+  dGateStride?: number;
+  dGateGroupStride?: number;
+  /** One gate a row (of each group) instead of one an element. */
+  broadcast?: boolean;
+}
+
+/** Of y = x · sigmoid(gate) over [rows, groups, cols]: dx and dGate, both overwritten. */
+export function sigmoidGateBackward(p: Program, o: SigmoidGateBackward): void {
+  const { rows, cols, groups = 1, broadcast = false } = o;
+  const width = groups * cols;
+  const { xStride = width, dyStride = width, dxStride = width } = o;
+  const { gateGroupStride = broadcast ? 1 : cols, dGateGroupStride = broadcast ? 1 : cols } = o;
+  const { gateStride = groups * gateGroupStride, dGateStride = groups * dGateGroupStride } = o;
+  const per = rowsPerPiece(rows, width, WITH_EXP);
+  p.emit(Op.sigmoidGateBackward, Math.ceil(rows / per), [
+    ...[o.x, o.gate, o.dy, o.dx, o.dGate, rows, groups, cols],
+    ...[xStride, gateStride, gateGroupStride, dyStride, dxStride, dGateStride, dGateGroupStride],
+    ...[broadcast ? 1 : 0, per],
+  ]);
 }

@@ -3,13 +3,16 @@ import { gradientOf } from '../../../test/finite-differences.js';
 import { KernelBench } from '../../../test/kernel-bench.js';
 import { onAllBackends, random, relativeError } from '../../../test/sequence-cases.js';
 import * as reference from '../reference/loss.js';
-import { crossEntropy } from './loss.js';
+import { crossEntropy, klDivergence } from './loss.js';
 
 describe('references of losses', () => {
   it('have the gradients that finite differences show', () => {
     const logits = random(9, 1, 4);
     const ofLogits = gradientOf((x) => 0.7 * reference.crossEntropy(x, 4), logits);
     expect(relativeError(reference.crossEntropyGradient(logits, 4, 0.7), ofLogits)).toBeLessThan(1e-6);
+    const teacher = random(9, 2, 4);
+    const divergence = gradientOf((x) => 0.7 * reference.klDivergence(x, teacher, 2), logits);
+    expect(relativeError(reference.klGradient(logits, teacher, 2, 0.7), divergence)).toBeLessThan(1e-6);
   });
 });
 
@@ -56,5 +59,40 @@ onAllBackends('cross-entropy', (simd, isa) => {
     crossEntropy(bench.program, { ...inputs, rows: 1, vocab: 64, nll, gradient: true });
     bench.run();
     expect(bench.floats(nll, 1)[0]).toBeNaN();
+  });
+});
+
+onAllBackends('divergence from a teacher', (simd, isa) => {
+  it.each([
+    [7, 2, 1],
+    [9, 64, 2],
+    [5, 1003, 1.5],
+    [2, 20_000, 4],
+  ])('computes loss and gradient of [%i, %i] at temperature %f', (rows, vocab, temperature) => {
+    const [logits, teacher] = [random(rows * vocab, 1, 12), random(rows * vocab, 2, 12)];
+    for (let i = 0; i < logits.length; i++) teacher[i] += (20 * (i % vocab)) / vocab;
+    const weights = random(rows, 3);
+    weights[1] = 0;
+    const bench = new KernelBench(simd, undefined, isa);
+    const [at, their, loss] = [bench.put(logits), bench.put(teacher), bench.alloc(rows * 4)];
+    const shape = { logits: at, teacher: their, rows, vocab, weights: bench.put(weights), loss, temperature };
+    klDivergence(bench.program, { ...shape, gradient: false });
+    bench.run();
+    const kept = bench.floats(loss, rows);
+    expect(bench.floats(at, logits.length)).toEqual(logits);
+    klDivergence(bench.program, { ...shape, gradient: true });
+    bench.run();
+    expect(bench.floats(loss, rows)).toEqual(kept);
+    expect(bench.floats(their, teacher.length)).toEqual(teacher);
+    const gradient = bench.floats(at, logits.length);
+    for (let r = 0; r < rows; r++) {
+      const [row, from] = [logits, teacher].map((all) => all.subarray(r * vocab, (r + 1) * vocab));
+      const expected = weights[r] ? reference.klDivergence(row, from, temperature) : 0;
+      expect(Math.abs(kept[r] - expected)).toBeLessThan(1e-6 * temperature ** 2 * Math.max(10, expected));
+      const slope = reference.klGradient(row, from, temperature, weights[r]);
+      const actual = gradient.subarray(r * vocab, (r + 1) * vocab);
+      const worst = slope.reduce((most, value, i) => Math.max(most, Math.abs(actual[i] - value)), 0);
+      expect(worst).toBeLessThan(2e-6 * temperature * Math.abs(weights[r]) + 1e-30);
+    }
   });
 });

@@ -3,8 +3,8 @@ import { dot, gradientOf } from '../../../test/finite-differences.js';
 import { KernelBench } from '../../../test/kernel-bench.js';
 import { onBothBuilds, random, relativeError, runBackwards } from '../../../test/sequence-cases.js';
 import * as reference from '../reference/backward.js';
-import { rmsNorm } from '../reference/norm.js';
-import { rmsNormBackward, rmsNormBackwardWork } from './norm-backward.js';
+import { gatedNorm, rmsNorm } from '../reference/norm.js';
+import { gatedNormBackward, rmsNormBackward, rmsNormBackwardWork } from './norm-backward.js';
 
 describe('references of gradients through norms', () => {
   it('are those that finite differences show', () => {
@@ -14,6 +14,14 @@ describe('references of gradients through norms', () => {
     const ofWeight = gradientOf((at) => dot(rmsNorm(x, at, 1e-2, 1), dy), weight);
     expect(relativeError(dx, ofX)).toBeLessThan(1e-6);
     expect(relativeError(dw, ofWeight)).toBeLessThan(1e-6);
+    const gate = random(30, 4, 3);
+    const gated = reference.gatedNormBackward(x, gate, weight, dy, 1e-2);
+    const throughX = gradientOf((at) => dot(gatedNorm(at, gate, weight, 1e-2), dy), x);
+    const throughGate = gradientOf((at) => dot(gatedNorm(x, at, weight, 1e-2), dy), gate);
+    const throughWeight = gradientOf((at) => dot(gatedNorm(x, gate, at, 1e-2), dy), weight);
+    expect(relativeError(gated.dx, throughX)).toBeLessThan(1e-6);
+    expect(relativeError(gated.dGate, throughGate)).toBeLessThan(1e-6);
+    expect(relativeError(gated.dw, throughWeight)).toBeLessThan(1e-6);
   });
 });
 
@@ -61,5 +69,26 @@ onBothBuilds('gradients through norms', (simd) => {
     const gradient = reference.rmsNormBackward(packed, weight, dy, 1e-6).dx;
     const expected = random(packed.length, 4).map((value, i) => value + gradient[i]);
     expect(relativeError(bench.floats(dx, 2 * packed.length), spread(expected, 7))).toBeLessThan(2e-6);
+  });
+
+  it.each([
+    [3, 2, 6],
+    [50, 3, 130],
+    [70, 4, 128],
+  ])('computes those of a gated norm of [%i, %i, %i], in place', (rows, groups, cols) => {
+    const n = rows * groups * cols;
+    const [x, gate, weight, dy] = [random(n, 1), random(n, 2, 4), random(cols, 3), random(n, 4)];
+    const bench = new KernelBench(simd);
+    const [dx, dGate] = [bench.put(x), bench.put(gate)];
+    const dw = bench.put(new Float32Array(cols).fill(0.5));
+    const work = bench.alloc(rmsNormBackwardWork(rows, groups, cols));
+    const operands = { x: dx, gate: dGate, weight: bench.put(weight), dy: bench.put(dy), dx, dGate, dw, work };
+    gatedNormBackward(bench.program, { ...operands, rows, groups, cols, eps: 1e-6 });
+    runBackwards(bench);
+    const expected = reference.gatedNormBackward(x, gate, weight, dy, 1e-6);
+    expect(relativeError(bench.floats(dx, n), expected.dx)).toBeLessThan(5e-6);
+    expect(relativeError(bench.floats(dGate, n), expected.dGate)).toBeLessThan(5e-6);
+    const total = expected.dw.map((value) => value + 0.5);
+    expect(relativeError(bench.floats(dw, cols), total)).toBeLessThan(5e-6);
   });
 });

@@ -52,7 +52,49 @@ export function rmsNormBackward(p: Program, o: RmsNormBackward): void {
   ints.push(o.dxStride ?? groups * dxGroupStride, dxGroupStride);
   ints.push(per, accumulate ? 1 : 0);
   p.emit(Op.rmsNormBackward, pieces, ints, [eps, weightOffset]);
-  if (!dw) return;
+  if (dw) addPartials(p, dw, work, pieces, cols);
+}
+
+/** dx may be x or dy, dGate may be gate. Groups lie side by side. */
+export interface GatedNormBackward {
+  x: number;
+  gate: number;
+  /** [cols], shared by all groups. */
+  weight: number;
+  dy: number;
+  dx: number;
+  dGate: number;
+  /** [cols], always added to; 0 if the weight is frozen. */
+  dw: number;
+  rows: number;
+  groups?: number;
+  cols: number;
+  /** From row to row. Default groups · cols. */
+  xStride?: number;
+  gateStride?: number;
+  dyStride?: number;
+  dxStride?: number;
+  dGateStride?: number;
+  eps: number;
+  /** rmsNormBackwardWork bytes; not used without dw. */
+  work: number;
+}
+
+/** Of y = x / √(mean(x²) + eps) · weight · silu(gate): dx and dGate, both overwritten, and dw += gradient of the weight. */
+export function gatedNormBackward(p: Program, o: GatedNormBackward): void {
+  const { x, gate, weight, dy, dx, dGate, dw, rows, groups = 1, cols, eps, work } = o;
+  const width = groups * cols;
+  const { xStride = width, gateStride = width, dyStride = width, dxStride = width, dGateStride = width } = o;
+  const per = rowsAPiece(rows, width);
+  const pieces = Math.ceil(rows / per);
+  const ints = [x, gate, weight, dy, dx, dGate, dw ? work : 0, rows, groups, cols];
+  ints.push(xStride, gateStride, dyStride, dxStride, dGateStride, per);
+  p.emit(Op.gatedNormBackward, pieces, ints, [eps]);
+  if (dw) addPartials(p, dw, work, pieces, cols);
+}
+
+/** dw += the pieces' gradients, which lie in `work`. */
+function addPartials(p: Program, dw: number, work: number, pieces: number, cols: number): void {
   sumColumns(p, { x: work, y: dw, rows: pieces, cols, accumulate: true, work: work + pieces * cols * 4 });
 }
 

@@ -1,5 +1,6 @@
 /** Gradients of the references, in float64. */
-import { sigmoid } from './elementwise.js';
+import { sigmoid, silu } from './elementwise.js';
+import { rmsNorm } from './norm.js';
 
 /** silu′(x). */
 export const siluSlope = (x: number): number => sigmoid(x) * (1 + x * (1 - sigmoid(x)));
@@ -29,4 +30,18 @@ export function rmsNormBackward(
     }
   }
   return { dx, dw };
+}
+
+/** Through gatedNorm: dx and dGate [rows, cols], dw [cols]. */
+export function gatedNormBackward(
+  x: ArrayLike<number>,
+  gate: ArrayLike<number>,
+  weight: ArrayLike<number>,
+  dy: ArrayLike<number>,
+  eps: number,
+): { dx: Float64Array; dGate: Float64Array; dw: Float64Array } {
+  const normed = rmsNorm(x, weight, eps);
+  const inner = Float64Array.from(dy, (value, i) => value * silu(gate[i]));
+  const dGate = normed.map((value, i) => dy[i] * value * siluSlope(gate[i]));
+  return { ...rmsNormBackward(x, weight, inner, eps), dGate };
 }

@@ -17,3 +17,21 @@ export function crossEntropyGradient(logits: ArrayLike<number>, target: number, 
   if (target < 0) return new Float64Array(logits.length);
   return logSoftmax(logits).map((log, i) => weight * (Math.exp(log) - (i === target ? 1 : 0)));
 }
+
+/** T² · Σ p · ln(p / q) with p, q the softmax of teacher / T and of logits / T. */
+export function klDivergence(logits: ArrayLike<number>, teacher: ArrayLike<number>, temperature: number): number {
+  const q = logSoftmax(logits, temperature);
+  const p = logSoftmax(teacher, temperature);
+  return temperature ** 2 * p.reduce((sum, log, i) => sum + Math.exp(log) * (log - q[i]), 0);
+}
+
+/** Of weight · klDivergence with respect to the logits. */
+export function klGradient(
+  logits: ArrayLike<number>,
+  teacher: ArrayLike<number>,
+  temperature: number,
+  weight: number,
+): Float64Array {
+  const p = logSoftmax(teacher, temperature);
+  return logSoftmax(logits, temperature).map((log, i) => weight * temperature * (Math.exp(log) - Math.exp(p[i])));
+}
