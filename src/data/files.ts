@@ -2,7 +2,11 @@
 import { readdirSync, type Stats, statSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { KaiwenError } from '../errors.js';
+import { readCsv } from './readers/csv.js';
+import { readJson } from './readers/json.js';
 import { readJsonLines } from './readers/lines.js';
+import { readMarkdown } from './readers/markdown.js';
+import { readParquet } from './readers/parquet.js';
 import type { Reader } from './readers/record.js';
 import { readTextFile } from './readers/text.js';
 
@@ -27,10 +31,14 @@ export interface DataFile {
 const READERS: Readonly<Record<string, Reader>> = {
   '.jsonl': readJsonLines,
   '.ndjson': readJsonLines,
+  '.json': readJson,
+  '.parquet': readParquet,
+  '.csv': readCsv,
+  '.tsv': readCsv,
   '.txt': readTextFile,
   '.text': readTextFile,
-  '.md': readTextFile,
-  '.markdown': readTextFile,
+  '.md': readMarkdown,
+  '.markdown': readMarkdown,
 };
 
 export const EXTENSIONS = Object.keys(READERS);

@@ -27,7 +27,9 @@ const ROLES: Readonly<Record<string, Message['role'] | 'call'>> = {
 };
 
 /** Throws Fault naming the message and the field. */
-export function readMessages(value: unknown, name: string): Message[] {
+export function readMessages(given: unknown, name: string): Message[] {
+  // A table holds lists as texts.
+  const value = parsed(given, name);
   if (!Array.isArray(value)) throw new Fault(value === undefined ? `${name} is missing` : `${name} is not a list`);
   if (value.length === 0) throw new Fault(`${name} is empty`);
   return value.map((message: unknown, i) => readMessage(message, `${name}[${i}]`));

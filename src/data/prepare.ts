@@ -215,7 +215,7 @@ class SourceList {
 async function* batches(
   files: readonly DataFile[],
   stage: PrepareProgress['stage'],
-  { onProgress, signal }: PrepareOptions,
+  { onProgress, signal, fields = {} }: PrepareOptions,
 ): AsyncGenerator<{ file: DataFile; records: RawRecord[] }> {
   const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
   let before = 0;
@@ -223,7 +223,7 @@ async function* batches(
     const progress = { bytes: 0 };
     let records: RawRecord[] = [];
     let chars = 0;
-    for await (const record of file.read(file.path, progress)) {
+    for await (const record of file.read(file.path, progress, Object.keys(fields))) {
       records.push(record);
       chars += record.json?.length ?? 1000;
       if (records.length < BATCH_RECORDS && chars < BATCH_CHARS) continue;

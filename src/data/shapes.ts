@@ -21,6 +21,14 @@ export interface ShapeOptions {
 const PROMPTS = ['prompt', 'question', 'query', 'input', '问题'];
 const COMPLETIONS = ['completion', 'answer', 'response', 'output', '回答', '答案'];
 
+/** Every field that is looked at, for readers that can leave out columns. */
+export const FIELDS: readonly string[] = [
+  ...['messages', 'conversations', 'tools', 'system', 'instruction', 'history', 'chosen', 'rejected', 'text'],
+  ...['license', 'licence', 'source'],
+  ...PROMPTS,
+  ...COMPLETIONS,
+];
+
 /** The example that a parsed line holds. Throws Fault saying what is wrong with it. */
 export function readShape(value: unknown, { shape, fields = {}, plain = false }: ShapeOptions = {}): Item {
   if (!isObject(value)) throw new Fault(`it is ${kindOf(value)}, not an object`, 'Write one JSON object a line.');

@@ -14,4 +14,5 @@ export interface ReadProgress {
   bytes: number;
 }
 
-export type Reader = (path: string, progress: ReadProgress) => AsyncIterable<RawRecord>;
+/** `fields`: names of fields that the user knows to be there. */
+export type Reader = (path: string, progress: ReadProgress, fields?: readonly string[]) => AsyncIterable<RawRecord>;
