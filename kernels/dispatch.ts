@@ -129,7 +129,6 @@ export function execute(op: usize, piece: i32, scratch: usize): void {
       break;
     case Op.gemm:
       gemm(op, piece, scratch);
-      break;
     case Op.klDivergence:
       klDivergence(op, piece, scratch);
       break;

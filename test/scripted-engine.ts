@@ -96,6 +96,7 @@ export class ScriptedEngine implements Engine {
       cacheBytes: 0,
       bytesPerToken: 0,
       loadMs: 0,
+      adapters: [],
       notices: [],
       ...info,
     };

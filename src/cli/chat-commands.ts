@@ -40,6 +40,14 @@ const CHAT_COMMANDS: Readonly<Record<string, ChatCommand>> = {
       return { output: settingsText(session, changed) };
     },
   },
+  adapter: {
+    usage: '/adapter [NAME|off]',
+    help: 'show the adapters, let one answer, or none',
+    run: (session, text) => {
+      if (text !== '') chooseAdapter(session, text);
+      return { output: adaptersText(session) };
+    },
+  },
   clear: {
     usage: '/clear',
     help: 'forget the conversation',
@@ -132,6 +140,24 @@ function change(session: ChatSession, text: string): string {
 function assign<T extends object, K extends keyof T>(target: T, key: K, value: T[K] | undefined): void {
   if (value === undefined) delete target[key];
   else target[key] = value;
+}
+
+function chooseAdapter(session: ChatSession, text: string): void {
+  const { adapters } = session.model.info;
+  const name = text === 'off' ? undefined : text;
+  if (name !== undefined && !adapters.some((adapter) => adapter.name === name)) {
+    throw new KaiwenError('usage', `There is no adapter ${JSON.stringify(name)}.`, {
+      remedy: adapters.length > 0 ? '/adapter alone lists them.' : 'Load one with --adapter.',
+    });
+  }
+  session.adapter = name;
+}
+
+function adaptersText({ model, adapter }: ChatSession): string {
+  const { adapters } = model.info;
+  if (adapters.length === 0) return 'no adapters; --adapter loads them';
+  const rows = adapters.map(({ name, kind, rank }) => `${name === adapter ? '*' : ' '} ${name}  ${kind}, rank ${rank}`);
+  return [...rows, `${adapter === undefined ? '*' : ' '} off  the model as it is`].join('\n');
 }
 
 /** The named setting, or all. */

@@ -24,14 +24,17 @@ export class ChatSession {
   readonly model: Model;
   options: SessionOptions;
   system: string | undefined;
+  /** Name of the adapter that answers; absent: the model as it is. */
+  adapter: string | undefined;
   /** Without the system prompt. */
   messages: ChatMessage[] = [];
   /** Of the last answer. */
   last: { reason: FinishReason; stats: GenerateStats } | undefined;
 
-  constructor(model: Model, start: { system?: string; options?: SessionOptions } = {}) {
+  constructor(model: Model, start: { system?: string; options?: SessionOptions; adapter?: string } = {}) {
     this.model = model;
     this.system = start.system;
+    this.adapter = start.adapter;
     this.options = { ...start.options };
   }
 
@@ -44,7 +47,7 @@ export class ChatSession {
     const system: ChatMessage[] = this.system ? [{ role: 'system', content: this.system }] : [];
     const answer: ChatMessage = { role: 'assistant', content: '' };
     const messages = [...system, ...this.messages, question];
-    for await (const event of this.model.chat(messages, { ...this.options, signal })) {
+    for await (const event of this.model.chat(messages, { ...this.options, adapter: this.adapter, signal })) {
       if (event.type === 'text') answer.content += event.text;
       else if (event.type === 'thinking') answer.thinking = (answer.thinking ?? '') + event.text;
       else if (event.type === 'done') {

@@ -1,7 +1,9 @@
 /** Options that commands share, with their validation, and loading a model under a progress bar. */
+import { existsSync } from 'node:fs';
+import { basename, resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Model } from '../generate/api.js';
-import type { Engine, EngineOptions } from '../generate/engine.js';
+import type { AdapterSource, Engine, EngineOptions } from '../generate/engine.js';
 import { parseNumber, parseSetting, SETTINGS, type SettingKey, type SettingValues } from './settings.js';
 import { startProgress } from './terminal.js';
 
@@ -10,6 +12,8 @@ export interface EngineFlags {
   threads?: number;
   context?: number;
   kv?: EngineOptions['kv'];
+  /** Where a command has it. */
+  adapter?: AdapterSource[];
   /** False for --no-speculation, where a command has it. */
   speculation?: boolean;
 }
@@ -46,6 +50,23 @@ export function addEngineOptions(command: Command, defaults: { kv?: EngineOption
 /** Adds `--no-speculation`, for commands that generate. */
 export function addSpeculationOption(command: Command): Command {
   return command.option('--no-speculation', 'compute every token by itself: same answers, for comparing speed');
+}
+
+/** Adds `--adapter`, for commands that generate. */
+export function addAdapterOption(command: Command, help: string): Command {
+  return command.option('--adapter <path>', help, (text, before: AdapterSource[] = []) => [
+    ...before,
+    adapterSource(text),
+  ]);
+}
+
+/** `path`, or `name=path`; without a name it is the last part of the path. */
+export function adapterSource(text: string): AdapterSource {
+  const named = existsSync(text) ? undefined : /^([^=/\\]+)=(.+)$/s.exec(text);
+  const path = named ? named[2] : text;
+  const name = named ? named[1] : basename(resolve(path)).replace(/\.safetensors$/, '');
+  if (text === '' || name === '') throw new InvalidArgumentError('It must be a path, or name=path.');
+  return { name, path };
 }
 
 /** Adds one option for each sampling setting, `--greedy` and `--stop`. */
@@ -108,6 +129,6 @@ async function withProgress<T>(
 }
 
 /** The engine's part of a command's options. */
-export function engineFrom({ threads, context, kv, speculation }: EngineFlags): EngineOptions {
-  return { threads, context, kv, speculate: speculation };
+export function engineFrom({ threads, context, kv, speculation, adapter }: EngineFlags): EngineOptions {
+  return { threads, context, kv, speculate: speculation, adapters: adapter };
 }

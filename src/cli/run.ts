@@ -8,6 +8,7 @@ import { AnswerPrinter } from './answer-printer.js';
 import { backendName } from './backend.js';
 import { statsLine } from './chat-commands.js';
 import {
+  addAdapterOption,
   addEngineOptions,
   addSamplingOptions,
   addSpeculationOption,
@@ -38,6 +39,7 @@ export function runCommand(): Command {
     .option('--no-think', 'answer without thinking')
     .option('--stats', 'show tokens and speed after an answer')
     .option('--json', 'print one JSON object instead of the text');
+  addAdapterOption(command, 'LoRA adapter (path or name=path); may be given again: the first answers');
   addSamplingOptions(addSpeculationOption(addEngineOptions(command)));
   return command
     .addHelpText(
@@ -48,6 +50,7 @@ The answer goes to standard output; thinking, notices and statistics go to stand
 Examples:
   kaiwen run models/glossary
   kaiwen run model.gguf "Name three rivers." --greedy --max-tokens 100
+  kaiwen run model.gguf --adapter ./shop-adapter "When do you open?"
   git diff | kaiwen run model.gguf --system "Write a commit message." --no-think
   kaiwen run model.gguf "Once upon a time" --raw --seed 7 --json`,
     )
@@ -63,13 +66,18 @@ async function run(path: string, argument: string | undefined, flags: Flags): Pr
     });
   }
   await using model = await loadModel(path, engineFrom(flags));
-  const options: ChatOptions = { ...samplingFrom(flags), think: flags.think };
+  const settings = { ...samplingFrom(flags), think: flags.think };
+  const adapter = flags.adapter?.[0].name;
+  const options: ChatOptions = { ...settings, adapter };
   if (flags.think && !model.canThink) {
     throw new KaiwenError('usage', `${model.name} does not know thinking.`, { remedy: 'Leave --think out.' });
   }
   if (prompt === undefined) {
     const [{ ChatSession }, { runChat }] = await Promise.all([import('./chat-session.js'), import('./chat.js')]);
-    process.exitCode = await runChat(new ChatSession(model, { system: flags.system, options }), flags);
+    process.exitCode = await runChat(
+      new ChatSession(model, { system: flags.system, options: settings, adapter }),
+      flags,
+    );
     return;
   }
   const reason = flags.json

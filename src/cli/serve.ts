@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import { listen, type RunningServer } from '../server/listen.js';
 import { showNotices } from './backend.js';
 import {
+  addAdapterOption,
   addEngineOptions,
   addSpeculationOption,
   type EngineFlags,
@@ -27,6 +28,7 @@ const EXAMPLES = `
 Examples:
   kaiwen serve models/glossary
   kaiwen serve model.gguf --port 9000 --context 16384
+  kaiwen serve model.gguf --adapter shop=./shop-adapter --adapter ./poet
   KAIWEN_API_KEY=secret kaiwen serve model.gguf --host 0.0.0.0
 
 Each of the answers computed at once has a cache of --context tokens. Memory that a cache's tokens do
@@ -51,6 +53,7 @@ export function serveCommand(): Command {
     .option('--max-requests <n>', 'requests that may run or wait at once', wholeNumber(1, 100_000), 64)
     .option('--grace <seconds>', 'how long running answers may take to finish on a stop', wholeNumber(0, 86_400), 30)
     .option('--quiet', 'no line on standard error for each request');
+  addAdapterOption(command, 'LoRA adapter that clients ask for by its name (name=path); may be given again');
   return addSpeculationOption(addEngineOptions(command)).addHelpText('after', EXAMPLES).action(serve);
 }
 
@@ -66,6 +69,8 @@ async function serve(path: string, flags: ServeFlags): Promise<void> {
     const server = await listen(model, { host, port, apiKey, name, cors, maxRequests, log });
     showNotices(model.info);
     process.stdout.write(greeting(server, name ?? model.name, apiKey !== undefined));
+    for (const adapter of model.info.adapters)
+      process.stdout.write(`  "model": "${adapter.name}" asks for the adapter\n`);
     await untilSignal();
     const { running } = server;
     process.stderr.write(

@@ -53,8 +53,7 @@ export async function writeModelFiles(
   }
 }
 
-/** tokenizer_config.json for a tokenizer from a GGUF file's metadata. */
-export function tokenizerConfig({ chatTemplate }: Checkpoint, metadata: Readonly<Record<string, unknown>>): JsonObject {
+function tokenizerConfig({ chatTemplate }: Checkpoint, metadata: Readonly<Record<string, unknown>>): JsonObject {
   const { addBos } = definitionFromGguf(metadata);
   const tokens = metadata['tokenizer.ggml.tokens'] as string[];
   const config: JsonObject = { tokenizer_class: 'PreTrainedTokenizerFast', add_bos_token: addBos };

@@ -13,6 +13,8 @@ export interface ChatMessage {
 }
 
 export interface GenerateOptions extends Partial<SamplingParams> {
+  /** Name of a loaded adapter (LoadOptions.adapters) that answers instead of the model as it is. */
+  adapter?: string;
   /** Default: what is left of the context. */
   maxTokens?: number;
   /** Generation ends before any of these strings; the string itself is not shown. */
@@ -60,7 +62,7 @@ export interface Model extends AsyncDisposable {
   /** Answers the last message. Whole oldest turns are dropped, with a notice, when the context is too small. */
   chat(messages: readonly ChatMessage[], options?: ChatOptions): AsyncIterable<TextEvent>;
   /** Final hidden state of the text's last token, [hidden]. */
-  embed(text: string, options?: { signal?: AbortSignal }): Promise<Float32Array>;
+  embed(text: string, options?: { signal?: AbortSignal; adapter?: string }): Promise<Float32Array>;
   tokenize(text: string, options?: { control?: boolean }): number[];
   detokenize(ids: Iterable<number>): string;
   close(): Promise<void>;

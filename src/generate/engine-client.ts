@@ -117,17 +117,17 @@ class EngineClient implements Engine {
 
   async logits(
     tokens: readonly number[],
-    options: { chunk?: number; signal?: AbortSignal } = {},
+    { signal, ...rest }: { chunk?: number; signal?: AbortSignal; adapter?: string } = {},
   ): Promise<Float32Array> {
-    return this.call({ kind: 'logits', tokens, chunk: options.chunk }, options.signal) as Promise<Float32Array>;
+    return this.call({ kind: 'logits', tokens, ...rest }, signal) as Promise<Float32Array>;
   }
 
-  async score(tokens: readonly number[], signal?: AbortSignal): Promise<Float32Array> {
-    return this.call({ kind: 'score', tokens }, signal) as Promise<Float32Array>;
+  async score(tokens: readonly number[], signal?: AbortSignal, adapter?: string): Promise<Float32Array> {
+    return this.call({ kind: 'score', tokens, adapter }, signal) as Promise<Float32Array>;
   }
 
-  async embed(tokens: readonly number[], signal?: AbortSignal): Promise<Float32Array> {
-    return this.call({ kind: 'embed', tokens }, signal) as Promise<Float32Array>;
+  async embed(tokens: readonly number[], signal?: AbortSignal, adapter?: string): Promise<Float32Array> {
+    return this.call({ kind: 'embed', tokens, adapter }, signal) as Promise<Float32Array>;
   }
 
   async bench(

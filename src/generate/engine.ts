@@ -33,6 +33,8 @@ export type FinishReason = 'stop' | 'length' | 'repetition' | 'aborted';
 export interface GenerateRequest {
   /** The prompt; must be shorter than the context. */
   tokens: readonly number[];
+  /** Name of the adapter that answers; absent: the model as it is. */
+  adapter?: string;
   maxTokens: number;
   /** Generation ends when one of these is drawn; it is not reported as a token. */
   stopTokens: readonly number[];
@@ -81,7 +83,15 @@ export interface LoadProgress {
   totalBytes: number;
 }
 
+/** An adapter to load beside a model: its path and the name that requests call it by. */
+export interface AdapterSource {
+  name: string;
+  path: string;
+}
+
 export interface EngineOptions {
+  /** LoRA adapters in PEFT's layout; each request says which one answers it, if any. */
+  adapters?: readonly AdapterSource[];
   /** Team members; default: physical cores. */
   threads?: number;
   /** Tokens of context; default: the model's, at most 8,192 and what memory allows. */
@@ -102,6 +112,16 @@ export interface EngineOptions {
   arenaBytes?: number;
   onProgress?: (progress: LoadProgress) => void;
   signal?: AbortSignal;
+}
+
+/** What the engine says about an adapter it holds. */
+export interface AdapterInfo {
+  name: string;
+  kind: 'LoRA' | 'rsLoRA' | 'DoRA';
+  rank: number;
+  /** Numbers it adds, and their bytes in memory. */
+  parameters: number;
+  bytes: number;
 }
 
 /** What the engine says about the model it holds. */
@@ -126,6 +146,7 @@ export interface EngineInfo {
   /** Bytes of weights that decoding one token reads. */
   bytesPerToken: number;
   loadMs: number;
+  adapters: readonly AdapterInfo[];
   notices: readonly string[];
 }
 
@@ -134,11 +155,14 @@ export interface Engine extends AsyncDisposable {
   /** Tokens as they come, then one done event. Aborting (or leaving the loop) stops within one step. */
   generate(request: GenerateRequest, signal?: AbortSignal): AsyncIterable<TokenEvent | DoneEvent>;
   /** Logits [T, vocab] of every position; `chunk` tokens at a time. The cache is not shared with generation's. */
-  logits(tokens: readonly number[], options?: { chunk?: number; signal?: AbortSignal }): Promise<Float32Array>;
+  logits(
+    tokens: readonly number[],
+    options?: { chunk?: number; signal?: AbortSignal; adapter?: string },
+  ): Promise<Float32Array>;
   /** Natural log-probability of each token given those before it: [T - 1], for tokens[1..]. */
-  score(tokens: readonly number[], signal?: AbortSignal): Promise<Float32Array>;
+  score(tokens: readonly number[], signal?: AbortSignal, adapter?: string): Promise<Float32Array>;
   /** Final hidden state after the last norm, of the last token: [hidden]. */
-  embed(tokens: readonly number[], signal?: AbortSignal): Promise<Float32Array>;
+  embed(tokens: readonly number[], signal?: AbortSignal, adapter?: string): Promise<Float32Array>;
   /**
    * Times `repeat` runs of prefilling `prompt` tokens and decoding `decode` more: milliseconds of each. With several
    * `sequences` (at most those the engine holds) each is prefilled by itself, then all are decoded together.

@@ -27,8 +27,9 @@ export async function load(path: string, options: LoadOptions = {}): Promise<Mod
   // Its failure is looked at below.
   starting.catch(() => {});
   try {
-    const { checkVocabulary, readParts, TextModel } = await import('./parts.js');
-    const parts = readParts(path);
+    const { checkVocabulary, readAdapterFiles, readParts, TextModel } = await import('./parts.js');
+    const adapters = options.adapters?.map(({ name, path }) => ({ name, ...readAdapterFiles(path) }));
+    const parts = { ...readParts(path), adapters };
     const engine = await starting;
     inFile(path, () => checkVocabulary(parts.tokenizer, engine.info.vocabSize));
     return new TextModel({ ...parts, name: modelName(path), path, engine });

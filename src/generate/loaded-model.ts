@@ -2,13 +2,15 @@
  * A model in memory: planned (plan.ts), placed into arenas and filled. The embedding sits with the first layer, or with
  * the output head where the two are one.
  */
-import { inFile } from '../errors.js';
+import { Adapter } from '../adapters/adapter.js';
+import { inFile, KaiwenError } from '../errors.js';
 import type { Checkpoint } from '../formats/checkpoint.js';
 import { openCheckpoint } from '../formats/open.js';
 import { buildModel, type ModelDefinition } from '../models/model.js';
 import { Team } from '../tensor/team.js';
 import { Cache, stateBytes } from './cache.js';
-import type { EngineInfo, LoadProgress } from './engine.js';
+import type { AdapterSource, EngineInfo, LoadProgress } from './engine.js';
+import { HeldAdapter } from './held-adapter.js';
 import { loadWeights } from './load-weights.js';
 import type { WorkerOptions } from './messages.js';
 import { planMemory, type Settings } from './plan.js';
@@ -21,6 +23,7 @@ export class LoadedModel implements Disposable {
     readonly definition: ModelDefinition,
     readonly cache: Cache,
     readonly runner: Runner,
+    readonly adapters: readonly HeldAdapter[],
     readonly chunk: number,
     private readonly team: Team,
   ) {}
@@ -32,7 +35,11 @@ export class LoadedModel implements Disposable {
     const weights = new CheckpointWeights(checkpoint);
     const definition = inFile(path, () => buildModel(checkpoint.config, weights, weights.enterLayer));
     weights.checkAllUsed();
-    const { settings, sizes, arenaIndex } = planMemory(checkpoint, definition, weights.held, options);
+    using opened = openAdapters(options.adapters ?? []);
+    const adapters = opened.adapters.map(({ name, adapter }) =>
+      HeldAdapter.find(name, adapter, checkpoint, definition, weights.held),
+    );
+    const { settings, sizes, arenaIndex } = planMemory(checkpoint, definition, weights.held, adapters, options);
     const team = new Team(sizes, { ...settings, native: options.native });
     try {
       const arenaOf = (layer: number) => team.arenas[arenaIndex.get(layer)!];
@@ -47,13 +54,19 @@ export class LoadedModel implements Disposable {
         for (const state of block.states) cache.place(state, arenaOf(layer));
       });
       loadWeights(checkpoint, weights.held, team, report);
+      for (const adapter of adapters) adapter.load(checkpoint);
       const arenas = Array.from({ length: definition.blocks.length + 1 }, (_, layer) => arenaOf(layer));
-      const info = describe(checkpoint, definition, weights.held, settings, team, performance.now() - started);
+      const loadMs = performance.now() - started;
+      const info = {
+        ...describe(checkpoint, definition, weights.held, settings, team, loadMs),
+        adapters: adapters.map((adapter) => adapter.info),
+      };
       return new LoadedModel(
         info,
         definition,
         cache,
         new Runner(definition, arenas, cache, team),
+        adapters,
         settings.chunk,
         team,
       );
@@ -66,6 +79,30 @@ export class LoadedModel implements Disposable {
   [Symbol.dispose](): void {
     this.team[Symbol.dispose]();
   }
+}
+
+/** The files of all adapters, open until disposed. */
+function openAdapters(
+  sources: readonly AdapterSource[],
+): Disposable & { adapters: { name: string; adapter: Adapter }[] } {
+  const names = sources.map(({ name }) => name);
+  const twice = names.find((name, i) => names.indexOf(name) < i);
+  if (twice !== undefined) {
+    throw new KaiwenError('usage', `Two adapters are called "${twice}".`, {
+      remedy: 'Give one another name: --adapter name=path.',
+    });
+  }
+  const adapters: { name: string; adapter: Adapter }[] = [];
+  const close = () => {
+    for (const { adapter } of adapters) adapter.close();
+  };
+  try {
+    for (const { name, path } of sources) adapters.push({ name, adapter: Adapter.open(path) });
+  } catch (error) {
+    close();
+    throw error;
+  }
+  return { adapters, [Symbol.dispose]: close };
 }
 
 /** Matrices before vectors: layers that read the same input then lie side by side, and so do their biases. */
@@ -81,7 +118,7 @@ function describe(
   settings: Settings,
   { native }: Team,
   loadMs: number,
-): EngineInfo {
+): Omit<EngineInfo, 'adapters'> {
   const elements = (w: HeldWeight) => w.count * w.rows * w.columns;
   const sum = (values: number[]) => values.reduce((a, b) => a + b, 0);
   const topK = Number(checkpoint.config.num_experts_per_tok ?? 1);

@@ -13,9 +13,9 @@ export interface WorkerData {
 
 export type Task =
   | { kind: 'generate'; request: GenerateRequest }
-  | { kind: 'logits'; tokens: readonly number[]; chunk?: number }
-  | { kind: 'score'; tokens: readonly number[] }
-  | { kind: 'embed'; tokens: readonly number[] }
+  | { kind: 'logits'; tokens: readonly number[]; chunk?: number; adapter?: string }
+  | { kind: 'score'; tokens: readonly number[]; adapter?: string }
+  | { kind: 'embed'; tokens: readonly number[]; adapter?: string }
   | { kind: 'bench'; prompt: number; decode: number; repeat: number; sequences: number; reuse: boolean };
 
 export type ToWorker = { id: number; task: Task } | { id: number; cancel: true } | { close: true };

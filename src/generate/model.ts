@@ -23,6 +23,20 @@ export interface ModelParts {
   chatTemplate?: string;
   generationConfig: JsonObject;
   config: JsonObject;
+  adapters?: readonly AdapterParts[];
+}
+
+/** What an adapter brings along; where it is silent, the model's own. */
+export interface AdapterParts {
+  name: string;
+  chatTemplate?: string;
+  generationConfig?: JsonObject;
+}
+
+interface Voice {
+  template: ChatTemplate;
+  defaults: SamplingParams;
+  stopTokens: readonly number[];
 }
 
 export class TextModel implements Model {
@@ -30,19 +44,28 @@ export class TextModel implements Model {
   readonly path: string;
   readonly engine: Engine;
   readonly tokenizer: Tokenizer;
-  readonly defaults: SamplingParams;
-  readonly #template: ChatTemplate;
-  readonly #stopTokens: readonly number[];
+  readonly #voices = new Map<string | undefined, Voice>();
 
   /** Owns the engine from here on. Throws KaiwenError 'bad_file' if the chat template does not parse. */
-  constructor({ name, path, engine, tokenizer, chatTemplate, generationConfig, config }: ModelParts) {
+  constructor({ name, path, engine, tokenizer, chatTemplate, generationConfig, config, adapters = [] }: ModelParts) {
     this.name = name;
     this.path = path;
     this.engine = engine;
     this.tokenizer = tokenizer;
-    this.defaults = samplingDefaults(generationConfig);
-    this.#template = new ChatTemplate(chatTemplate, tokenizer, name);
-    this.#stopTokens = stopTokens(tokenizer, generationConfig, config);
+    const voice = (template: string | undefined, generation: JsonObject, owner: string): Voice => ({
+      template: new ChatTemplate(template, tokenizer, owner),
+      defaults: samplingDefaults(generation),
+      stopTokens: stopTokens(tokenizer, generation, config),
+    });
+    this.#voices.set(undefined, voice(chatTemplate, generationConfig, name));
+    for (const adapter of adapters) {
+      const generation = adapter.generationConfig ?? generationConfig;
+      this.#voices.set(adapter.name, voice(adapter.chatTemplate ?? chatTemplate, generation, adapter.name));
+    }
+  }
+
+  get defaults(): SamplingParams {
+    return this.#voice().defaults;
   }
 
   get info(): EngineInfo {
@@ -50,7 +73,7 @@ export class TextModel implements Model {
   }
 
   get canThink(): boolean {
-    return this.#template.canThink;
+    return this.#voice().template.canThink;
   }
 
   async *generate(prompt: string | readonly number[], options: GenerateOptions = {}): AsyncGenerator<TextEvent> {
@@ -60,18 +83,19 @@ export class TextModel implements Model {
 
   async *chat(messages: readonly ChatMessage[], options: ChatOptions = {}): AsyncGenerator<TextEvent> {
     const { think, maxTokens } = options;
-    const render = (some: readonly ChatMessage[]) => this.#template.render(some, { think });
+    const { template } = this.#voice(options.adapter);
+    const render = (some: readonly ChatMessage[]) => template.render(some, { think });
     const { rendered, notice } = fitConversation(messages, render, this.info.context, maxTokens);
     const request = this.#request(rendered.tokens, options);
     if (notice) yield { type: 'notice', message: notice };
-    const splitter = this.canThink ? new ThinkingSplitter(rendered.thinkingOpen) : undefined;
+    const splitter = template.canThink ? new ThinkingSplitter(rendered.thinkingOpen) : undefined;
     yield* streamText(this.engine, this.tokenizer, request, { ...options, splitter });
   }
 
-  async embed(text: string, options: { signal?: AbortSignal } = {}): Promise<Float32Array> {
+  async embed(text: string, options: { signal?: AbortSignal; adapter?: string } = {}): Promise<Float32Array> {
     const tokens = this.#promptTokens(text);
     if (tokens.length > this.info.context) throw this.#tooLong(tokens.length);
-    return this.engine.embed(tokens, options.signal);
+    return this.engine.embed(tokens, options.signal, options.adapter);
   }
 
   tokenize(text: string, options?: { control?: boolean }): number[] {
@@ -93,19 +117,31 @@ export class TextModel implements Model {
   #request(tokens: readonly number[], options: GenerateOptions): GenerateRequest {
     const { context, vocabSize } = this.info;
     if (tokens.length >= context) throw this.#tooLong(tokens.length);
-    const { maxTokens, stop: _stop, logprobs, detectRepetition = true, signal: _signal, ...given } = options;
+    const { maxTokens, stop: _stop, logprobs, detectRepetition = true, signal: _signal, adapter, ...given } = options;
+    const voice = this.#voice(adapter);
     checkCount('maxTokens', maxTokens, 1);
     checkCount('logprobs', logprobs, 0);
-    const sampling: SamplingParams = pickSampling({ ...this.defaults, ...defined(given) });
+    const sampling: SamplingParams = pickSampling({ ...voice.defaults, ...defined(given) });
     checkSampling(sampling, vocabSize);
     return {
       tokens,
+      ...defined({ adapter }),
       maxTokens: Math.min(maxTokens ?? context, context - tokens.length),
-      stopTokens: this.#stopTokens,
+      stopTokens: voice.stopTokens,
       sampling,
       logprobs: logprobs === undefined ? undefined : Math.min(logprobs, vocabSize),
       detectRepetition,
     };
+  }
+
+  /** How the model speaks, or one of its adapters. Throws KaiwenError 'not_found'. */
+  #voice(adapter?: string): Voice {
+    const voice = this.#voices.get(adapter);
+    if (voice) return voice;
+    const known = this.info.adapters.map(({ name }) => name).join(', ');
+    throw new KaiwenError('not_found', `${this.name} has no adapter "${adapter?.slice(0, 200)}".`, {
+      remedy: known === '' ? 'Load it with the model.' : `Loaded: ${known}.`,
+    });
   }
 
   /** A user's text: its control tokens stay text. An empty one begins a document, where the model has a token for that. */

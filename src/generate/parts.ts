@@ -4,6 +4,7 @@ import { openCheckpoint } from '../formats/open.js';
 import { checkVocabulary, loadTokenizer } from '../tokenizer/load.js';
 import type { ModelParts } from './model.js';
 
+export { readAdapterFiles } from '../adapters/files.js';
 export { TextModel } from './model.js';
 export { checkVocabulary };
 

@@ -9,6 +9,7 @@ import { type Arena, align, arenaOverhead, CountingArena, MAX_ARENA_BYTES } from
 import { chooseSimd, type Simd } from '../tensor/kernels.js';
 import type { KvType } from '../tensor/ops/kv.js';
 import { Cache, placedStateBytes } from './cache.js';
+import { type HeldAdapter, layerBytes } from './held-adapter.js';
 import { STAGING_BYTES } from './load-weights.js';
 import { availableMemory, physicalCores } from './machine.js';
 import type { WorkerOptions } from './messages.js';
@@ -42,12 +43,13 @@ export function planMemory(
   checkpoint: Checkpoint,
   model: ModelDefinition,
   held: readonly HeldWeight[],
+  adapters: readonly HeldAdapter[],
   options: WorkerOptions,
 ): Plan {
   const tryWith = (sequences: number): Plan => {
     const settings = readSettings(options, model, sequences);
-    const groups = groupByLayer(model, held, settings);
-    const scratch = align(Math.max(scratchBytes(model, settings), STAGING_BYTES)) + STAGING_BYTES;
+    const groups = groupByLayer(model, held, adapters, settings);
+    const scratch = align(Math.max(scratchBytes(model, adapters, settings), STAGING_BYTES)) + STAGING_BYTES;
     const room = MAX_ARENA_BYTES - arenaOverhead(settings.threads) - scratch;
     const { layers, arenaIndex } = fillArenas(groups, Math.min(room, options.arenaBytes ?? room));
     const sizes = layers.map((bytes) => bytes + scratch);
@@ -94,11 +96,18 @@ interface Group {
 }
 
 /** Bytes of each layer, from the embedding (-1) to norm and head (the number of blocks). */
-function groupByLayer(model: ModelDefinition, held: readonly HeldWeight[], settings: Settings): Group[] {
+function groupByLayer(
+  model: ModelDefinition,
+  held: readonly HeldWeight[],
+  adapters: readonly HeldAdapter[],
+  settings: Settings,
+): Group[] {
   const last = model.blocks.length;
   const groups = Array.from({ length: last + 2 }, (_, i) => ({ layer: i - 1, bytes: 0 }));
-  for (const weight of held) {
-    groups[(weight === model.head.weight ? last : weight.layer) + 1].bytes += align(weight.bytes);
+  const groupOf = (weight: HeldWeight) => groups[(weight === model.head.weight ? last : weight.layer) + 1];
+  for (const weight of held) groupOf(weight).bytes += align(weight.bytes);
+  for (const adapter of adapters) {
+    for (const layer of adapter.layers.values()) groupOf(layer.weight).bytes += layerBytes(layer);
   }
   model.blocks.forEach((block, layer) => {
     for (const state of block.states) {
@@ -130,7 +139,7 @@ function fillArenas(groups: readonly Group[], room: number): { layers: number[];
 }
 
 /** Most scratch that a step needs, found by recording one of the largest without running it. */
-function scratchBytes(model: ModelDefinition, settings: Settings): number {
+function scratchBytes(model: ModelDefinition, adapters: readonly HeldAdapter[], settings: Settings): number {
   const arena = new CountingArena();
   // Without machine code activations take the most room.
   const executor = { simd: settings.simd, isNative: false, run: (from: Arena) => from.program.clear() };
@@ -142,14 +151,18 @@ function scratchBytes(model: ModelDefinition, settings: Settings): number {
   const runner = new Runner(model, new Array(model.blocks.length + 1).fill(arena), cache, executor);
   // Part of a prompt by itself, and all sequences together.
   const shared = Math.ceil(MAX_STEP_ROWS / settings.sequences);
-  for (const [count, rows] of [
+  const steps = [
     [1, settings.chunk],
     [settings.sequences, Math.min(shared, settings.context)],
-  ]) {
-    const tokens = new Array<number>(rows).fill(0);
-    const parts = cache.sequences.slice(0, count).map((sequence) => ({ sequence, tokens }));
-    runner.forward(parts, (hidden) => runner.logits(hidden, 0, Math.min(MAX_STEP_ROWS, hidden.rows)));
-    for (const { sequence } of parts) sequence.tokens.length = 0;
+  ];
+  for (const adapter of [undefined, ...adapters]) {
+    for (const [count, rows] of steps) {
+      const tokens = new Array<number>(rows).fill(0);
+      const parts = cache.sequences.slice(0, count).map((sequence) => ({ sequence, tokens }));
+      for (const { sequence } of parts) sequence.adapter = adapter;
+      runner.forward(parts, (hidden) => runner.logits(hidden, 0, Math.min(MAX_STEP_ROWS, hidden.rows)));
+      for (const { sequence } of parts) sequence.tokens.length = 0;
+    }
   }
   return arena.peak - placed;
 }

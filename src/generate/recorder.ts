@@ -22,6 +22,8 @@ import { matmul, matmulExperts } from '../tensor/ops/matmul.js';
 import { combine, gather, route } from '../tensor/ops/moe.js';
 import { gatedNorm, rmsNorm } from '../tensor/ops/norm.js';
 import { quantize, quantizedBytes } from '../tensor/ops/quantize.js';
+import { scaleColumns } from '../tensor/ops/scale.js';
+import { type AdaptedRows, type AdaptedSpan, addAdapter, spansFor } from './adapted.js';
 import type { Cache } from './cache.js';
 import { type RopeTables, Rotation } from './rotation.js';
 import type { Executor } from './runner.js';
@@ -29,6 +31,9 @@ import { type Recipe, Tensor } from './tensor.js';
 import { areNeighbours, type HeldWeight, pointerOf } from './weights.js';
 
 export class Recorder implements Ops<Tensor> {
+  /** Of the step's rows, the first that the next operations are about. */
+  firstRow = 0;
+  private adapted: readonly AdaptedRows[] = [];
   private batch: Batch = { runs: [], pointer: 0 };
   private tables: RopeTables = { cos: 0, sin: 0 };
   private unsettled: Tensor[] = [];
@@ -40,8 +45,13 @@ export class Recorder implements Ops<Tensor> {
     private readonly executor: Executor,
   ) {}
 
-  /** From now on operations on the rows of `batch` are recorded into `arena`, where the angles of its tokens are. */
-  enter(arena: Arena, batch: Batch, tables: RopeTables): void {
+  /**
+   * From now on operations on the rows of `batch` are recorded into `arena`, where the angles of its tokens are.
+   * `adapted` tells which of them an adapter changes.
+   */
+  enter(arena: Arena, batch: Batch, tables: RopeTables, adapted: readonly AdaptedRows[] = []): void {
+    this.firstRow = 0;
+    this.adapted = adapted;
     this.arena = arena;
     this.batch = batch;
     this.tables = tables;
@@ -50,6 +60,18 @@ export class Recorder implements Ops<Tensor> {
   }
 
   linear(x: Tensor, w: Linear, residual?: Tensor): Tensor {
+    const spans = spansFor(this.adapted, w.weight, this.firstRow, x.rows);
+    if (spans.length === 0) return this.product(x, w, residual);
+    // Read before the residual changes, from which x may still have to be made.
+    const floats = x.pointer;
+    if (spans.some(({ layer }) => layer.source.isDora)) return this.rescaled(x, w, spans, residual);
+    const y = this.product(x, w, residual);
+    for (const span of spans) addAdapter(this.arena, span, floats, y.pointer, w.out);
+    return y;
+  }
+
+  /** x·Wᵀ + b alone, added onto `residual` where there is one. */
+  private product(x: Tensor, w: Linear, residual?: Tensor): Tensor {
     const weight = w.weight as HeldWeight;
     const input = this.activations(x, weight.type);
     const y = residual ?? this.tensor(x.rows, w.out);
@@ -71,15 +93,58 @@ export class Recorder implements Ops<Tensor> {
 
   linears(x: Tensor, layers: readonly Linear[]): Tensor[] {
     const [first] = layers;
-    if (!areNeighbours(layers)) return layers.map((layer) => this.linear(x, layer));
+    const spans = layers.map(({ weight }) => spansFor(this.adapted, weight, this.firstRow, x.rows));
+    const isDora = spans.some((some) => some.some(({ layer }) => layer.source.isDora));
+    if (isDora || !areNeighbours(layers)) return layers.map((layer) => this.linear(x, layer));
     const out = layers.reduce((sum, layer) => sum + layer.out, 0);
-    const y = this.linear(x, { ...first, out });
+    const y = this.product(x, { ...first, out });
     let from = 0;
-    return layers.map((layer) => {
+    return layers.map((layer, i) => {
       const slice = this.slice(y, from, layer.out);
       from += layer.out;
+      for (const span of spans[i]) addAdapter(this.arena, span, x.pointer, slice.pointer, out);
       return slice;
     });
+  }
+
+  /**
+   * The product where DoRA multiplies some rows' W·x before anything is added. Rows of other adapters, or of none, are
+   * computed as they always are, so that they do not depend on who shares their step.
+   */
+  private rescaled(x: Tensor, w: Linear, spans: readonly AdaptedSpan[], residual?: Tensor): Tensor {
+    const { program } = this.arena;
+    const weight = w.weight as HeldWeight;
+    const floats = x.pointer;
+    const input = this.activations(x, weight.type);
+    const bits = activationBits(weight.type, this.executor.simd, this.executor.isNative);
+    const rowBytes = bits === 0 ? 4 * w.in : quantizedBytes(1, w.in, bits);
+    const y = residual ?? this.tensor(x.rows, w.out);
+    if (residual) this.settle();
+    const bias = pointerOf(w.bias);
+    const accumulate = residual !== undefined;
+    const shape = { type: weight.type, weights: weight.pointer, rows: w.out, cols: w.in };
+    const plain = (from: number, to: number) => {
+      if (from === to) return;
+      const at = y.pointer + 4 * from * w.out;
+      matmul(program, { ...shape, x: input + from * rowBytes, bias, y: at, tokens: to - from, accumulate });
+    };
+    let done = 0;
+    for (const span of spans) {
+      const { row, rows, layer } = span;
+      plain(done, row);
+      done = row + rows;
+      if (layer.source.isDora) {
+        const own = this.tensor(rows, w.out).pointer;
+        matmul(program, { ...shape, x: input + row * rowBytes, y: own, tokens: rows });
+        const at = y.pointer + 4 * row * w.out;
+        scaleColumns(program, { x: own, y: at, scale: layer.gain, rows, cols: w.out, accumulate });
+      } else {
+        plain(row, done);
+      }
+      addAdapter(this.arena, span, floats, y.pointer, w.out, layer.source.isDora ? bias : 0);
+    }
+    plain(done, x.rows);
+    return residual ? new Tensor(y.pointer, y.rows, y.columns) : y;
   }
 
   rmsNorm(x: Tensor, w: Norm, heads = 1): Tensor {

@@ -8,6 +8,7 @@ import type { Arena } from '../tensor/arena.js';
 import type { Simd } from '../tensor/kernels.js';
 import { type Run, runTable } from '../tensor/ops/batch.js';
 import { embed } from '../tensor/ops/embed.js';
+import { adaptedRows } from './adapted.js';
 import type { Cache } from './cache.js';
 import { Recorder } from './recorder.js';
 import type { RopeTables } from './rotation.js';
@@ -57,11 +58,13 @@ export class Runner {
     const { hiddenSize, blocks, embedding } = this.model;
     const tokens = parts.flatMap((part) => part.tokens);
     const runs = runsOf(parts);
+    const adapted = adaptedRows(parts);
     const marks = new Map<Arena, number>();
     const enter = (arena: Arena): Tensor => {
       if (!marks.has(arena)) marks.set(arena, arena.mark);
       this.arena = arena;
-      this.recorder.enter(arena, { runs, pointer: arena.put(runTable(runs)) }, this.ropeTables(parts, runs));
+      const batch = { runs, pointer: arena.put(runTable(runs)) };
+      this.recorder.enter(arena, batch, this.ropeTables(parts, runs), adapted);
       return new Tensor(arena.alloc(4 * tokens.length * hiddenSize), tokens.length, hiddenSize);
     };
     try {
@@ -106,6 +109,7 @@ export class Runner {
 
   private head(hidden: Tensor, from: number, rows: number, compute: (x: Tensor) => Tensor): Float32Array {
     const mark = this.arena.mark;
+    this.recorder.firstRow = from;
     const x = new Tensor(hidden.pointer + 4 * from * hidden.stride, rows, hidden.columns);
     const y = compute(this.recorder.rmsNorm(x, this.model.norm));
     const { pointer } = y;

@@ -5,6 +5,7 @@
  */
 import type { Rope } from '../models/rope.js';
 import type { Cache } from './cache.js';
+import type { HeldAdapter } from './held-adapter.js';
 
 /** The snapshot is taken this many tokens before the prompt's end, where the next turn still agrees. */
 const SNAPSHOT_MARGIN = 16;
@@ -14,6 +15,8 @@ export class Sequence {
   readonly tokens: number[] = [];
   /** How long the sequence was known to become when it was begun: some models' rope depends on it. */
   length = 0;
+  /** What its tokens are computed with, besides the model. */
+  adapter?: HeldAdapter;
   private ropeKey = 0;
   private snapshotAt = 0;
 
@@ -31,9 +34,9 @@ export class Sequence {
   }
 
   /** How many tokens at the start of `prompt` are known, at most all but the last. */
-  common(prompt: readonly number[], rope: Rope): number {
-    // Keys that were rotated with other frequencies are of no use.
-    if (rope.key(prompt.length) !== this.ropeKey) return 0;
+  common(prompt: readonly number[], rope: Rope, adapter?: HeldAdapter): number {
+    // Keys of another adapter, or rotated with other frequencies, are of no use.
+    if (adapter !== this.adapter || rope.key(prompt.length) !== this.ropeKey) return 0;
     const limit = Math.min(this.tokens.length, prompt.length - 1);
     let common = 0;
     while (common < limit && this.tokens[common] === prompt[common]) common++;
@@ -41,11 +44,12 @@ export class Sequence {
   }
 
   /**
-   * Begins again with `prompt`: keeps what can be kept and forgets the rest. Returns how many of its tokens need not
+   * Begins again with `prompt`, to be computed with `adapter`: keeps what can be kept and forgets the rest. Returns how many of its tokens need not
    * be computed again, at most all but the last.
    */
-  reuse(prompt: readonly number[], rope: Rope): number {
-    let common = this.common(prompt, rope);
+  reuse(prompt: readonly number[], rope: Rope, adapter?: HeldAdapter): number {
+    let common = this.common(prompt, rope, adapter);
+    this.adapter = adapter;
     this.length = prompt.length;
     this.ropeKey = rope.key(prompt.length);
     if (this.isRecurrent && common < this.tokens.length) {
@@ -68,8 +72,9 @@ export class Sequence {
   }
 
   /** Begins anew, to become `length` tokens long. */
-  begin(length: number, rope: Rope): void {
+  begin(length: number, rope: Rope, adapter?: HeldAdapter): void {
     this.forget();
+    this.adapter = adapter;
     this.length = length;
     this.ropeKey = rope.key(length);
   }

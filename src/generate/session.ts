@@ -2,6 +2,7 @@
 import { KaiwenError } from '../errors.js';
 import type { DoneEvent, GenerateRequest, TokenEvent } from './engine.js';
 import { Generation } from './generation.js';
+import { adapterNamed, type HeldAdapter } from './held-adapter.js';
 import type { LoadedModel } from './loaded-model.js';
 import type { Result, Task } from './messages.js';
 import { MAX_STEP_ROWS } from './runner.js';
@@ -35,7 +36,7 @@ export class Session {
     emit: (event: TokenEvent | DoneEvent) => void,
   ): Promise<void> {
     this.checkTokens(request.tokens, this.model.info.context - 1);
-    using lease = await this.slots.lend(request.tokens, signal);
+    using lease = await this.slots.lend(request.tokens, signal, 1, adapterNamed(this.model, request.adapter));
     if (!lease) return emit(neverStarted(request));
     const [sequence] = lease.sequences;
     // What recurrent layers have taken in cannot be taken back.
@@ -49,46 +50,46 @@ export class Session {
   async compute(task: Exclude<Task, { kind: 'generate' }>, signal: AbortSignal): Promise<Result> {
     switch (task.kind) {
       case 'logits':
-        return this.logits(task.tokens, task.chunk, signal);
+        return this.logits(task, signal);
       case 'score':
-        return this.score(task.tokens, signal);
+        return this.score(task, signal);
       case 'embed':
-        return this.embed(task.tokens, signal);
+        return this.embed(task, signal);
       case 'bench':
         return this.bench(task, signal);
     }
   }
 
-  private async logits(
-    tokens: readonly number[],
-    chunk: number | undefined,
-    signal: AbortSignal,
-  ): Promise<Float32Array> {
+  private async logits(task: Extract<Task, { kind: 'logits' }>, signal: AbortSignal): Promise<Float32Array> {
+    const { tokens } = task;
     const { vocabSize } = this.model.definition;
     const bytes = 4 * tokens.length * vocabSize;
     if (bytes > 2 ** 32)
       throw new KaiwenError('bad_input', `Logits of ${tokens.length} tokens would need ${bytes} bytes.`);
     this.checkTokens(tokens, this.model.info.context);
     const all = new Float32Array(tokens.length * vocabSize);
-    await this.eachRow(tokens, chunk, signal, (row, logits) => all.set(logits, row * vocabSize));
+    await this.eachRow(task, signal, (row, logits) => all.set(logits, row * vocabSize));
     return all;
   }
 
-  private async score(tokens: readonly number[], signal: AbortSignal): Promise<Float32Array> {
+  private async score(task: Extract<Task, { kind: 'score' }>, signal: AbortSignal): Promise<Float32Array> {
+    const { tokens } = task;
     this.checkTokens(tokens, this.model.info.context);
     const scores = new Float32Array(tokens.length - 1);
-    await this.eachRow(tokens, undefined, signal, (row, logits) => {
+    await this.eachRow(task, signal, (row, logits) => {
       if (row < scores.length) scores[row] = logits[tokens[row + 1]] - logSumExp(logits);
     });
     return scores;
   }
 
-  private async embed(tokens: readonly number[], signal: AbortSignal): Promise<Float32Array> {
+  private async embed(task: Extract<Task, { kind: 'embed' }>, signal: AbortSignal): Promise<Float32Array> {
+    const { tokens } = task;
     this.checkTokens(tokens, this.model.info.context);
     const { runner, definition, chunk } = this.model;
-    using lease = await this.lend(tokens, signal);
+    const adapter = adapterNamed(this.model, task.adapter);
+    using lease = await this.lend(tokens, signal, 1, adapter);
     const [sequence] = lease.sequences;
-    sequence.reuse(tokens, definition.rope);
+    sequence.reuse(tokens, definition.rope, adapter);
     let result = new Float32Array(0);
     await this.fill(sequence, tokens, chunk, signal, (hidden) => {
       if (sequence.position === tokens.length) result = runner.normalized(hidden, hidden.rows - 1, 1).slice();
@@ -140,16 +141,16 @@ export class Session {
 
   /** Computes a fresh sequence and hands over the logits of every row. */
   private async eachRow(
-    tokens: readonly number[],
-    chunk = this.model.chunk,
+    { tokens, chunk = this.model.chunk, adapter }: { tokens: readonly number[]; chunk?: number; adapter?: string },
     signal: AbortSignal,
     use: (row: number, logits: Float32Array) => void,
   ): Promise<void> {
     const { runner, definition } = this.model;
     const { vocabSize } = definition;
+    const held = adapterNamed(this.model, adapter);
     using lease = await this.lend([], signal);
     const [sequence] = lease.sequences;
-    sequence.begin(tokens.length, definition.rope);
+    sequence.begin(tokens.length, definition.rope, held);
     const size = Math.max(1, Math.min(chunk, this.model.chunk));
     await this.fill(sequence, tokens, size, signal, (hidden) => {
       const first = sequence.position - hidden.rows;
@@ -177,8 +178,13 @@ export class Session {
     }
   }
 
-  private async lend(prompt: readonly number[], signal: AbortSignal, count?: number): Promise<Lease> {
-    const lease = await this.slots.lend(prompt, signal, count);
+  private async lend(
+    prompt: readonly number[],
+    signal: AbortSignal,
+    count?: number,
+    adapter?: HeldAdapter,
+  ): Promise<Lease> {
+    const lease = await this.slots.lend(prompt, signal, count, adapter);
     if (!lease) throw cancelled();
     return lease;
   }

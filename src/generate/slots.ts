@@ -3,6 +3,7 @@
  * that conversations which take turns keep their cache; a new one gets what was not used for longest.
  */
 import type { Rope } from '../models/rope.js';
+import type { HeldAdapter } from './held-adapter.js';
 import type { Sequence } from './sequence.js';
 
 export interface Lease extends Disposable {
@@ -12,6 +13,7 @@ export interface Lease extends Disposable {
 interface Waiting {
   count: number;
   prompt: readonly number[];
+  adapter?: HeldAdapter;
   grant: (lease: Lease) => void;
 }
 
@@ -27,8 +29,11 @@ export class Slots {
     this.free = [...sequences];
   }
 
-  /** Waits for `count` sequences, the first of them chosen for `prompt`. Resolves to nothing if cancelled before. */
-  lend(prompt: readonly number[], signal: AbortSignal, count = 1): Promise<Lease | undefined> {
+  /**
+   * Waits for `count` sequences, the first of them chosen for `prompt` as `adapter` computes it. Resolves to nothing if
+   * cancelled before.
+   */
+  lend(prompt: readonly number[], signal: AbortSignal, count = 1, adapter?: HeldAdapter): Promise<Lease | undefined> {
     return new Promise((resolve) => {
       const leave = () => {
         this.waiting.splice(this.waiting.indexOf(entry), 1);
@@ -38,6 +43,7 @@ export class Slots {
       const entry: Waiting = {
         count,
         prompt,
+        adapter,
         grant: (lease) => {
           signal.removeEventListener('abort', leave);
           resolve(lease);
@@ -52,8 +58,8 @@ export class Slots {
 
   private serve(): void {
     while (this.waiting.length > 0 && this.waiting[0].count <= this.free.length) {
-      const { count, prompt, grant } = this.waiting.shift()!;
-      const sequences = [this.take(prompt), ...this.free.splice(0, count - 1)];
+      const { count, prompt, adapter, grant } = this.waiting.shift()!;
+      const sequences = [this.take(prompt, adapter), ...this.free.splice(0, count - 1)];
       grant({
         sequences,
         [Symbol.dispose]: () => {
@@ -65,11 +71,11 @@ export class Slots {
   }
 
   /** The free sequence that knows most of `prompt`, unless most of what it holds would be lost. */
-  private take(prompt: readonly number[]): Sequence {
+  private take(prompt: readonly number[], adapter?: HeldAdapter): Sequence {
     let best = 0;
     let most = 0;
     this.free.forEach((sequence, i) => {
-      const common = sequence.common(prompt, this.rope);
+      const common = sequence.common(prompt, this.rope, adapter);
       if (common > most && 2 * common >= sequence.position) {
         best = i;
         most = common;

@@ -4,6 +4,7 @@
  */
 import { Hono } from 'hono';
 import { cors } from 'hono/cors';
+import { KaiwenError } from '../errors.js';
 import type { Model } from '../generate/api.js';
 import { accessCheck } from './access.js';
 import { HttpError, toHttpError } from './http-error.js';
@@ -49,13 +50,19 @@ export interface Service {
 
 export type AppEnv = { Variables: { requestId: string } };
 
-/** The server's routes for `model`, which the caller closes. */
+/** The server's routes for `model`, which the caller closes. Throws KaiwenError 'usage' if names clash. */
 export function createApp(model: Model, options: AppOptions = {}): Hono<AppEnv> {
   const log = options.log ?? (() => {});
   const origins = options.cors ?? [];
+  const name = options.name ?? model.name;
+  if (model.info.adapters.some((adapter) => adapter.name === name)) {
+    throw new KaiwenError('usage', `The model and an adapter are both called "${name}".`, {
+      remedy: 'Give one of them another name.',
+    });
+  }
   const service: Service = {
     model,
-    name: options.name ?? model.name,
+    name,
     created: Math.floor(Date.now() / 1000),
     bodyLimit: options.bodyLimit ?? 16 << 20,
     maxChoices: options.maxChoices ?? 16,

@@ -6,19 +6,19 @@ import { HttpError } from '../http-error.js';
 import type { Ticket } from '../lifecycle.js';
 import { Answer, streamChunks } from './answer.js';
 import { chatLogprob } from './logprobs.js';
-import { checkModel } from './models.js';
+import { findModel } from './models.js';
 import { generateOptions, seedOf } from './sampling.js';
 import { type ChatRequest, parseChat } from './schema.js';
 
 export async function chatCompletion(request: Request, service: Service, ticket: Ticket): Promise<Response> {
   const body = parseChat(await readJson(request, service.bodyLimit));
-  checkModel(service, body.model);
-  const options = chatOptions(body, service);
+  const { name, adapter } = findModel(service, body.model);
+  const options = { ...chatOptions(body, service), adapter };
   const answer = new Answer(service.totals, 1, body.n ?? 1, (_prompt, index, signal) => {
     const events = service.model.chat(body.messages, { ...options, ...seedOf(body, index), signal });
     return body.truncation === 'disabled' ? untrimmed(events) : events;
   });
-  const head = { id: `chatcmpl-${crypto.randomUUID()}`, created: Math.floor(Date.now() / 1000), model: service.name };
+  const head = { id: `chatcmpl-${crypto.randomUUID()}`, created: Math.floor(Date.now() / 1000), model: name };
   if (body.stream) return streamChunks(chunks(answer, body, head, ticket.signal), ticket, service);
   return Response.json(await whole(answer, body, head, ticket.signal));
 }

@@ -6,7 +6,7 @@ import { HttpError } from '../http-error.js';
 import type { Ticket } from '../lifecycle.js';
 import { Answer, streamChunks } from './answer.js';
 import { completionLogprobs } from './logprobs.js';
-import { checkModel } from './models.js';
+import { findModel } from './models.js';
 import { generateOptions, seedOf } from './sampling.js';
 import { type CompletionRequest, parseCompletion } from './schema.js';
 
@@ -15,15 +15,15 @@ const MAX_TOKENS = 16;
 
 export async function textCompletion(request: Request, service: Service, ticket: Ticket): Promise<Response> {
   const body = parseCompletion(await readJson(request, service.bodyLimit));
-  checkModel(service, body.model);
+  const { name, adapter } = findModel(service, body.model);
   const { model, totals } = service;
-  const options = { maxTokens: MAX_TOKENS, ...generateOptions(body, service, body.prompt.length) };
+  const options = { maxTokens: MAX_TOKENS, ...generateOptions(body, service, body.prompt.length), adapter };
   if (typeof body.logprobs === 'number') Object.assign(options, { logprobs: body.logprobs });
   const echoes = body.prompt.map((prompt) => checkPrompt(prompt, body, service));
   const answer = new Answer(totals, body.prompt.length, body.n ?? 1, (prompt, index, signal) =>
     model.generate(body.prompt[prompt], { ...options, ...seedOf(body, index), signal }),
   );
-  const head = { id: `cmpl-${crypto.randomUUID()}`, created: Math.floor(Date.now() / 1000), model: service.name };
+  const head = { id: `cmpl-${crypto.randomUUID()}`, created: Math.floor(Date.now() / 1000), model: name };
   if (body.stream) return streamChunks(chunks(answer, echoes, body, head, ticket.signal), ticket, service);
   return Response.json(await whole(answer, echoes, body, head, ticket.signal));
 }

@@ -1,16 +1,33 @@
-/** `/v1/models`: the one model that is served. */
+/** `/v1/models`: the model that is served, and its adapters, each as a model of its own. */
 
 import type { Service } from '../app.js';
 import { HttpError } from '../http-error.js';
 
-/** The model's entry, with the context length that clients of other servers look for. */
-export function modelEntry({ model, name, created }: Service) {
-  return { id: name, object: 'model', created, owned_by: 'kaiwen', max_model_len: model.info.context };
+/** What a request's `model` field asks for. */
+export interface Served {
+  /** As clients know it. */
+  name: string;
+  /** The adapter's name in the engine; absent: the model as it is. */
+  adapter?: string;
 }
 
-/** Throws HttpError 404 unless `asked` is the served model; no name asks for it too. */
-export function checkModel({ name }: Service, asked: string | null | undefined): void {
-  if (asked === undefined || asked === null || asked === name) return;
-  const message = `The model '${asked.slice(0, 200)}' is not served here; this server has '${name}'.`;
+/** All that can be asked for, the model itself first. */
+export function servedModels({ model, name }: Service): Served[] {
+  return [{ name }, ...model.info.adapters.map((adapter) => ({ name: adapter.name, adapter: adapter.name }))];
+}
+
+/** An entry of the list, with the context length and, for an adapter, the parent that clients of other servers look for. */
+export function modelEntry({ model, name: base, created }: Service, { name, adapter }: Served) {
+  const entry = { id: name, object: 'model', created, owned_by: 'kaiwen', max_model_len: model.info.context };
+  return adapter === undefined ? entry : { ...entry, root: adapter, parent: base };
+}
+
+/** What `asked` names; no name asks for the model itself. Throws HttpError 404 for what is not served. */
+export function findModel(service: Service, asked: string | null | undefined): Served {
+  const served = servedModels(service);
+  const found = asked === undefined || asked === null ? served[0] : served.find(({ name }) => name === asked);
+  if (found) return found;
+  const names = served.map(({ name }) => `'${name}'`).join(', ');
+  const message = `The model '${asked!.slice(0, 200)}' is not served here; this server has ${names}.`;
   throw new HttpError(404, 'model_not_found', message, { param: 'model' });
 }

@@ -5,18 +5,17 @@ import { HttpError } from '../http-error.js';
 import type { Ticket } from '../lifecycle.js';
 import { chatCompletion } from './chat.js';
 import { textCompletion } from './completions.js';
-import { checkModel, modelEntry } from './models.js';
+import { findModel, modelEntry, servedModels } from './models.js';
 
 type Handler = (request: Request, service: Service, ticket: Ticket) => Promise<Response>;
 
 export function openaiRoutes(service: Service): Hono<AppEnv> {
   const routes = new Hono<AppEnv>();
-  routes.get('/models', (c) => c.json({ object: 'list', data: [modelEntry(service)] }));
+  routes.get('/models', (c) =>
+    c.json({ object: 'list', data: servedModels(service).map((served) => modelEntry(service, served)) }),
+  );
   // A served name may hold slashes.
-  routes.get('/models/:id{.+}', (c) => {
-    checkModel(service, c.req.param('id'));
-    return c.json(modelEntry(service));
-  });
+  routes.get('/models/:id{.+}', (c) => c.json(modelEntry(service, findModel(service, c.req.param('id')))));
   routes.post('/chat/completions', (c) => admitted(chatCompletion, c.req.raw, service));
   routes.post('/completions', (c) => admitted(textCompletion, c.req.raw, service));
 

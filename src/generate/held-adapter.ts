@@ -1,0 +1,116 @@
+/**
+ * An adapter in the arenas: the factors of each layer beside the weight that they change. As with weights, nothing is
+ * read before the whole is known to fit.
+ */
+import type { Adapter, AdapterLayer } from '../adapters/adapter.js';
+import { foldRows, inOrderOf } from '../adapters/fold.js';
+import { KaiwenError } from '../errors.js';
+import type { Checkpoint } from '../formats/checkpoint.js';
+import { tensorPieces } from '../formats/pieces.js';
+import type { ModelDefinition } from '../models/model.js';
+import type { Weight } from '../models/weights.js';
+import { align } from '../tensor/arena.js';
+import type { AdapterInfo } from './engine.js';
+import type { HeldWeight } from './weights.js';
+
+/** One layer's factors. Addresses are in the arena of `weight`. */
+export interface HeldLayer {
+  readonly weight: HeldWeight;
+  readonly source: AdapterLayer;
+  readonly rank: number;
+  readonly in: number;
+  readonly out: number;
+  /** f32 [rank, in]. */
+  a: number;
+  /** f32 [out, rank], with the scale and, for DoRA, the gain of each row in it. */
+  b: number;
+  /** f32 [out] that DoRA multiplies the product with the weight by; 0 without DoRA. */
+  gain: number;
+}
+
+export class HeldAdapter {
+  private constructor(
+    readonly name: string,
+    readonly layers: ReadonlyMap<Weight, HeldLayer>,
+    private readonly adapter: Adapter,
+  ) {}
+
+  /** Finds the weights that `adapter` changes. Throws KaiwenError where it does not fit, or changes single experts. */
+  static find(
+    name: string,
+    adapter: Adapter,
+    checkpoint: Checkpoint,
+    model: ModelDefinition,
+    held: readonly HeldWeight[],
+  ): HeldAdapter {
+    const byTensor = new Map(held.map((weight) => [weight.tensor, weight]));
+    const layers = new Map<Weight, HeldLayer>();
+    for (const [source, tensor] of adapter.check(checkpoint)) {
+      const weight = source.tensor === 'lm_head.weight' ? (model.head.weight as HeldWeight) : byTensor.get(tensor);
+      if (source.expert !== undefined || !weight) {
+        throw new KaiwenError('unsupported', `${adapter.path}: it changes single experts of "${source.tensor}".`, {
+          remedy: 'Merge it into the model first: kaiwen merge.',
+        });
+      }
+      const { rank, in: input, out } = source;
+      layers.set(weight, { weight, source, rank, in: input, out, a: 0, b: 0, gain: 0 });
+    }
+    return new HeldAdapter(name, layers, adapter);
+  }
+
+  get info(): AdapterInfo {
+    const { config, parameters } = this.adapter;
+    const kind = config.dora ? 'DoRA' : config.rslora ? 'rsLoRA' : 'LoRA';
+    const bytes = [...this.layers.values()].reduce((sum, layer) => sum + layerBytes(layer), 0);
+    return { name: this.name, kind, rank: config.rank, parameters, bytes };
+  }
+
+  /** Allocates and reads every layer; the weights have been placed. */
+  load(checkpoint: Checkpoint): void {
+    for (const layer of this.layers.values()) {
+      const { weight, source, out } = layer;
+      const { arena } = weight;
+      const shape = [out, layer.in];
+      const factors = inOrderOf(checkpoint, weight.name, shape, this.adapter.read(source));
+      layer.a = arena.put(factors.a);
+      if (factors.magnitude) {
+        const gains = rowGains(checkpoint, weight, factors);
+        for (let i = 0; i < factors.b.length; i++) factors.b[i] *= gains[Math.floor(i / layer.rank)];
+        layer.gain = arena.put(gains);
+      }
+      layer.b = arena.put(factors.b);
+    }
+  }
+}
+
+/** Bytes that a layer takes in its arena. */
+export function layerBytes({ rank, in: input, out, source }: HeldLayer): number {
+  return align(4 * rank * input) + align(4 * out * rank) + (source.isDora ? align(4 * out) : 0);
+}
+
+/** What DoRA multiplies each row of the sum by: its trained length over the length it has. */
+function rowGains(checkpoint: Checkpoint, weight: HeldWeight, factors: Parameters<typeof foldRows>[3]): Float32Array {
+  const gains = new Float32Array(weight.rows);
+  let row = 0;
+  for (const piece of tensorPieces(checkpoint, weight.tensor, 'f32')) {
+    const values = new Float32Array(piece.byteLength / 4);
+    new Uint8Array(values.buffer).set(piece);
+    gains.set(foldRows(values, weight.columns, row, factors)!, row);
+    row += values.length / weight.columns;
+  }
+  return gains;
+}
+
+/** The adapter that a request names, if it names one. Throws KaiwenError 'not_found'. */
+export function adapterNamed(
+  { adapters }: { readonly adapters: readonly HeldAdapter[] },
+  name: string | undefined,
+): HeldAdapter | undefined {
+  if (name === undefined) return undefined;
+  const adapter = adapters.find((other) => other.name === name);
+  if (adapter) return adapter;
+  const known = adapters.map((other) => other.name).join(', ');
+  throw new KaiwenError('not_found', `No adapter "${name.slice(0, 200)}" is loaded.`, {
+    remedy: known === '' ? 'Load it with --adapter.' : `Loaded: ${known}.`,
+  });
+}
