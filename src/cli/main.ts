@@ -29,13 +29,13 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'write a model as GGUF or safetensors, quantised if asked',
     load: async () => (await import('./convert.js')).convertCommand(),
   },
+  merge: {
+    summary: 'fold a LoRA adapter into its base model',
+    load: async () => (await import('./merge.js')).mergeCommand(),
+  },
   tokenize: {
     summary: 'turn lines of text into token ids',
     load: async () => (await import('./tokenize.js')).tokenizeCommand(),
-  },
-  tokenizer: {
-    summary: 'train a tokenizer, or extend one',
-    load: async () => (await import('./tokenizer.js')).tokenizerCommand(),
   },
   perplexity: {
     summary: 'measure how well a model predicts a text',
@@ -83,7 +83,6 @@ async function buildProgram(args: readonly string[]): Promise<Command> {
     if (name === wanted) {
       const command = await load();
       program.addCommand(command.summary(summary).copyInheritedSettings(program));
-      for (const inner of command.commands) inner.copyInheritedSettings(command);
     } else {
       program.command(`${name}`).summary(summary);
     }

@@ -43,6 +43,16 @@ export interface ConvertResult {
  * `output` exists or is `input`, 'io' if the disk refuses, 'aborted', and what opening a checkpoint throws.
  */
 export async function convert(input: string, output: string, options: ConvertOptions = {}): Promise<ConvertResult> {
+  using checkpoint = openCheckpoint(input);
+  return await writeCheckpoint(checkpoint, output, options);
+}
+
+/** The same for a checkpoint that is open. `finish` may add to a folder, at its temporary path, before it appears. */
+export async function writeCheckpoint(
+  checkpoint: Checkpoint,
+  output: string,
+  options: ConvertOptions & { finish?: (folder: string) => Promise<void> } = {},
+): Promise<ConvertResult> {
   const format = output.toLowerCase().endsWith('.gguf') ? 'gguf' : 'safetensors';
   const type = options.type ?? (format === 'gguf' ? 'q8_0' : 'bf16');
   if (format === 'safetensors' && type !== 'f32' && type !== 'f16' && type !== 'bf16') {
@@ -50,8 +60,7 @@ export async function convert(input: string, output: string, options: ConvertOpt
       remedy: 'Choose f32, f16 or bf16, or give the output a name that ends in .gguf.',
     });
   }
-  using checkpoint = openCheckpoint(input);
-  await checkPaths(checkpoint, input, output, format, options.force === true);
+  await checkPaths(checkpoint, output, format, options.force === true);
   const plan = format === 'gguf' ? planGguf(checkpoint, type) : planFolder(checkpoint, type as DType);
   const bytes = plan.tensors.reduce((sum, tensor) => sum + tensorBytes(tensor), 0);
   const { force, signal, onProgress } = options;
@@ -62,6 +71,7 @@ export async function convert(input: string, output: string, options: ConvertOpt
     await mkdir(temporary);
     await writeModelFiles(temporary, checkpoint, plan.config, type as DType);
     await writeSafetensors(temporary, plan.tensors, progress);
+    await options.finish?.(temporary);
   });
   const counts: Partial<Record<DType, number>> = {};
   for (const { dtype } of plan.tensors) counts[dtype] = (counts[dtype] ?? 0) + 1;
@@ -82,7 +92,6 @@ function isModelFolder(names: readonly string[]): boolean {
 /** Refuses to write over the input, and to replace a folder that is no model. */
 async function checkPaths(
   checkpoint: Checkpoint,
-  input: string,
   output: string,
   format: ConvertResult['format'],
   force: boolean,
@@ -90,7 +99,7 @@ async function checkPaths(
   const target = statSync(output, { throwIfNoEntry: false });
   if (target) {
     const place = realpathSync(output);
-    for (const path of [input, ...[...checkpoint.tensors.values()].map(({ file }) => file)]) {
+    for (const path of [checkpoint.path, ...[...checkpoint.tensors.values()].map(({ file }) => file)]) {
       const source = realpathSync(path);
       if (source === place || source.startsWith(place + sep)) {
         throw new KaiwenError('bad_input', `${output} is the model that is read.`, { remedy: 'Choose another name.' });
