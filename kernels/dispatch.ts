@@ -15,6 +15,7 @@ import { storeKV } from './kv';
 import { crossEntropy, klDivergence } from './loss';
 import { matmul } from './matmul';
 import { combine, gather, gatherRows, route } from './moe';
+import { combineBackward, gatherBackward, routeBackward } from './moe-backward';
 import { gatedNorm, rmsNorm } from './norm';
 import { gatedNormBackward, rmsNormBackward } from './norm-backward';
 import { adamw } from './optimizer';
@@ -146,6 +147,15 @@ export function execute(op: usize, piece: i32, scratch: usize): void {
       break;
     case Op.gatedNormBackward:
       gatedNormBackward(op, piece, scratch);
+      break;
+    case Op.combineBackward:
+      combineBackward(op, piece, scratch);
+      break;
+    case Op.routeBackward:
+      routeBackward(op, piece, scratch);
+      break;
+    case Op.gatherBackward:
+      gatherBackward(op, piece, scratch);
       break;
     default:
       unreachable();

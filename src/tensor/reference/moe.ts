@@ -20,3 +20,29 @@ export function route(
   }
   return { ids, weights };
 }
+
+/** Gradients of Σ dWeights · scale · weights(logits), for the experts that `route` chose. */
+export function routeBackward(
+  logits: ArrayLike<number>,
+  ids: ArrayLike<number>,
+  dWeights: ArrayLike<number>,
+  experts: number,
+  topK: number,
+  normalize: boolean,
+  scale = 1,
+): number[] {
+  const gradients: number[] = [];
+  for (let t = 0; t * experts < logits.length; t++) {
+    const chosen = Array.from({ length: topK }, (_, k) => ids[t * topK + k]);
+    const all = Array.from({ length: experts }, (_, e) => e);
+    // Who shares the softmax.
+    const among = normalize ? chosen : all;
+    const top = among.reduce((max, e) => Math.max(max, logits[t * experts + e]), -Infinity);
+    const powers = all.map((e) => (among.includes(e) ? Math.exp(logits[t * experts + e] - top) : 0));
+    const total = powers.reduce((a, b) => a + b);
+    const given = all.map((e) => (chosen.includes(e) ? scale * dWeights[t * topK + chosen.indexOf(e)] : 0));
+    const mean = powers.reduce((sum, power, e) => sum + (power / total) * given[e], 0);
+    gradients.push(...powers.map((power, e) => (power / total) * (given[e] - mean)));
+  }
+  return gradients;
+}
