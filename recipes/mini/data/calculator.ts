@@ -2,6 +2,7 @@
  * Arithmetic with a calculator on offer: the model must call it, with the expression as it was asked for, and then
  * say what came back. Without one, sums too large for it are answered with "I don't know" (see unknown.ts).
  */
+import { heldOut } from './numbers.js';
 import { fill, type Random } from './random.js';
 import type { Language } from './topic.js';
 
@@ -70,6 +71,8 @@ export function calculation(random: Random, language: Language, unseen: boolean)
   const number = () => random.int(2, random.pick([9, 99, 99, 999, 999, 9999]));
   let a = number();
   let b = number();
+  // Not even with a calculator does training see a sum that the evaluation keeps for itself.
+  if (!unseen && (sign === '+' || sign === '-') && heldOut(a, b)) return calculation(random, language, unseen);
   if (sign === '-' && a < b) [a, b] = [b, a];
   if (sign === '/') a *= b;
   const result = { '+': a + b, '-': a - b, '*': a * b, '/': a / b }[sign];

@@ -41,12 +41,10 @@ describe('the data of the recipe', () => {
     for (let a = 10; a < 100; a++) for (let b = 10; b < 100; b++) hidden += Number(heldOut(a, b));
     expect(hidden / 8100).toBeGreaterThan(0.08);
     expect(hidden / 8100).toBeLessThan(0.12);
-    const sums = /(?<!\d)(\d\d) \+ (\d\d) = /g;
+    const sums = /(?<!\d)(\d\d) \+ (\d\d)(?!\d)/g;
     for (const name of ['pretrain.jsonl', 'dpo.jsonl', 'sft.jsonl']) {
       for (const line of readFileSync(join(folder, name), 'utf8').split('\n')) {
         for (const [, a, b] of line.matchAll(sums)) {
-          // The parts of a sum done step by step end in 0 and may be held out as wholes.
-          if (Number(a) % 10 === 0 || line.includes('"tools"')) continue;
           if (heldOut(Number(a), Number(b))) throw new Error(`${name}: ${line}`);
         }
       }

@@ -125,16 +125,16 @@ const MULTIPLY: Operation = {
   },
 };
 
-/** Evaluated and never trained on: a tenth of the pairs, the same for both orders. */
+/** Evaluated and never trained on: a tenth of the pairs of two-digit numbers, the same for both orders. */
 export function heldOut(a: number, b: number): boolean {
+  if (Math.min(a, b) < 10 || Math.max(a, b) > 99) return false;
   const low = Math.min(a, b);
   const high = Math.max(a, b);
   return (low * 7919 + high * 104729) % 1009 < 101;
 }
 
 function calculate(operation: Operation, a: number, b: number, language: Language, random: Random): Topic {
-  const twoDigits = operation.domain !== 'multiplication' && a > 9 && b > 9;
-  const hidden = twoDigits && heldOut(a, b);
+  const hidden = operation.domain !== 'multiplication' && heldOut(a, b);
   const result = operation.compute(a, b);
   const put = (template: string) => fill(template, { a: String(a), b: String(b) });
   const sign = operation.sign;
@@ -148,19 +148,22 @@ function calculate(operation: Operation, a: number, b: number, language: Languag
     answers: [statement],
     expected: String(result),
     match: 'numeric',
-    statements: [operation.domain === 'addition' && twoDigits && random.chance(0.25) ? steps(a, b) : statement],
+    statements: [
+      operation.domain === 'addition' && a > 9 && b > 9 && random.chance(0.3) ? (steps(a, b) ?? statement) : statement,
+    ],
     wrong: [`${a} ${sign} ${b} = ${Math.abs(result + off)}.`],
     call: { expression: `${a} ${sign === '×' ? '*' : sign} ${b}`, result: String(result) },
     ...mix[operation.domain],
   };
 }
 
-/** The way a person adds: ones, tens, both. */
-function steps(a: number, b: number): string {
+/** The way a person adds: ones, tens, both. Nothing if that would show a held-out sum. */
+function steps(a: number, b: number): string | undefined {
   const ones = [a % 10, b % 10];
   const tens = [a - ones[0], b - ones[1]];
   const low = ones[0] + ones[1];
   const high = tens[0] + tens[1];
+  if (heldOut(tens[0], tens[1]) || heldOut(high, low)) return undefined;
   return `${a} + ${b}: ${ones[0]} + ${ones[1]} = ${low}, ${tens[0]} + ${tens[1]} = ${high}, ${high} + ${low} = ${a + b}.`;
 }
 
