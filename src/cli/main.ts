@@ -37,6 +37,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'turn lines of text into token ids',
     load: async () => (await import('./tokenize.js')).tokenizeCommand(),
   },
+  tokenizer: {
+    summary: 'train a tokenizer, or extend one',
+    load: async () => (await import('./tokenizer.js')).tokenizerCommand(),
+  },
   perplexity: {
     summary: 'measure how well a model predicts a text',
     load: async () => (await import('./perplexity.js')).perplexityCommand(),
@@ -83,6 +87,7 @@ async function buildProgram(args: readonly string[]): Promise<Command> {
     if (name === wanted) {
       const command = await load();
       program.addCommand(command.summary(summary).copyInheritedSettings(program));
+      for (const inner of command.commands) inner.copyInheritedSettings(command);
     } else {
       program.command(`${name}`).summary(summary);
     }

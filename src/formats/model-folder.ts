@@ -53,7 +53,8 @@ export async function writeModelFiles(
   }
 }
 
-function tokenizerConfig({ chatTemplate }: Checkpoint, metadata: Readonly<Record<string, unknown>>): JsonObject {
+/** tokenizer_config.json for a tokenizer from a GGUF file's metadata. */
+export function tokenizerConfig({ chatTemplate }: Checkpoint, metadata: Readonly<Record<string, unknown>>): JsonObject {
   const { addBos } = definitionFromGguf(metadata);
   const tokens = metadata['tokenizer.ggml.tokens'] as string[];
   const config: JsonObject = { tokenizer_class: 'PreTrainedTokenizerFast', add_bos_token: addBos };

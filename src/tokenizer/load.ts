@@ -25,7 +25,7 @@ export function loadTokenizer(source: TokenizerSource): Tokenizer {
 /** What the source defines, before it is made ready to encode. */
 export function readDefinition(source: TokenizerSource): TokenizerDefinition {
   if (source.kind === 'gguf') return definitionFromGguf(source.metadata);
-  const text = readText(source.path);
+  const text = readTokenizerText(source.path);
   const file = source.path;
   if (source.kind === 'tiktoken') return definitionFromTiktoken(text, file);
   return definitionFromJson(text, file, source.config);
@@ -36,18 +36,23 @@ export function readDefinition(source: TokenizerSource): TokenizerDefinition {
  * @throws KaiwenError as loadTokenizer does
  */
 export function openTokenizer(path: string): Tokenizer {
+  const source = tokenizerSource(path);
+  return inFile(path, () => loadTokenizer(source));
+}
+
+/** Where openTokenizer finds the tokenizer of a path. */
+export function tokenizerSource(path: string): TokenizerSource {
   if (stat(path)?.isDirectory()) {
     const file = ['tokenizer.json', 'qwen.tiktoken'].map((name) => join(path, name)).find((name) => stat(name));
-    if (file !== undefined) return openTokenizer(file);
+    if (file !== undefined) return tokenizerSource(file);
     throw new KaiwenError('not_found', `${path}: there is no tokenizer.json and no qwen.tiktoken in this folder.`, {
       remedy: 'Give the path of a tokenizer.json, a .tiktoken file, a model folder or a GGUF file.',
     });
   }
-  if (path.endsWith('.tiktoken')) return loadTokenizer({ kind: 'tiktoken', path, config: {} });
-  if (path.endsWith('.json')) return loadTokenizer({ kind: 'tokenizer.json', path, config: configBeside(path) });
+  if (path.endsWith('.tiktoken')) return { kind: 'tiktoken', path, config: configBeside(path) };
+  if (path.endsWith('.json')) return { kind: 'tokenizer.json', path, config: configBeside(path) };
   using checkpoint = openCheckpoint(path);
-  const { tokenizer } = checkpoint;
-  if (tokenizer) return inFile(path, () => loadTokenizer(tokenizer));
+  if (checkpoint.tokenizer) return checkpoint.tokenizer;
   throw new KaiwenError('not_found', `${path}: the file holds no tokenizer.`, {
     remedy: 'Give the path of a tokenizer.json or of a model that has one.',
   });
@@ -71,7 +76,7 @@ function configBeside(path: string): JsonObject {
   const config = join(dirname(path), 'tokenizer_config.json');
   if (!stat(config)) return {};
   try {
-    const value: unknown = JSON.parse(readText(config));
+    const value: unknown = JSON.parse(readTokenizerText(config));
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonObject;
   } catch (cause) {
     if (cause instanceof KaiwenError) throw cause;
@@ -81,7 +86,8 @@ function configBeside(path: string): JsonObject {
 
 const stat = (path: string) => statSync(path, { throwIfNoEntry: false });
 
-function readText(path: string): string {
+/** Throws KaiwenError 'not_found', 'io', or 'bad_file' for a file that is too large. */
+export function readTokenizerText(path: string): string {
   const found = stat(path);
   if (!found) {
     throw new KaiwenError('not_found', `${path}: there is no such file.`, { remedy: 'Check the path.' });
