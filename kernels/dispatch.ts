@@ -130,6 +130,7 @@ export function execute(op: usize, piece: i32, scratch: usize): void {
       break;
     case Op.gemm:
       gemm(op, piece, scratch);
+      break;
     case Op.klDivergence:
       klDivergence(op, piece, scratch);
       break;
