@@ -10,16 +10,14 @@ import {
 } from '../src/tensor/ops/layout-constants';
 import { bytesS, bytesU, highNibbles, lane0, lane1, lane2, lane3, lowNibbles } from './matmul-dot';
 import { loadHalf } from './matmul-half';
-import { panelBytes } from './matmul-layout';
 import { madd } from './simd';
 
 /** Columns `at` to `at + depth` of `rows` rows: each panel of W becomes one of f32, [depth][16]. */
 export function dequantizeRows(
   type: i32, w: usize, stride: usize, at: i32, depth: i32, rows: i32, to: usize, next: usize,
 ): void {
-  w += panelBytes(type, at);
   for (; rows > 0; rows -= PANEL) {
-    run(type, false, w, depth, to, 1024);
+    run(type, false, w, at, depth, to, 1024);
     w += stride;
     to += next;
   }
@@ -29,37 +27,39 @@ export function dequantizeRows(
 export function dequantizeColumns(
   type: i32, w: usize, stride: usize, col: i32, cols: i32, rows: i32, to: usize, next: usize,
 ): void {
-  w += panelBytes(type, col);
   for (; rows > 0; rows -= PANEL) {
-    run(type, true, w, cols, to, next);
+    run(type, true, w, col, cols, to, next);
     w += stride;
     to += PANEL * 64;
   }
 }
 
-/** A panel's blocks from w on; results of 16 columns and of the next 16 are `next` bytes apart. */
-function run(type: i32, turned: bool, w: usize, cols: i32, to: usize, next: usize): void {
+/** Columns `col` to `col + cols` of the panel at w; results of 16 columns and of the next 16 are `next` bytes apart. */
+function run(type: i32, turned: bool, w: usize, col: i32, cols: i32, to: usize, next: usize): void {
+  const first = <usize>col >> 5;
+  const end = <usize>(col + cols) >> 5;
   if (type == Held.q8_0) {
-    if (turned) q8_0(true, w, cols, to, next);
-    else q8_0(false, w, cols, to, next);
+    if (turned) q8_0(true, w, first, end, to, next);
+    else q8_0(false, w, first, end, to, next);
   } else if (type == Held.q4_0) {
-    if (turned) q4_0(true, w, cols, to, next);
-    else q4_0(false, w, cols, to, next);
+    if (turned) q4_0(true, w, first, end, to, next);
+    else q4_0(false, w, first, end, to, next);
   } else if (type == Held.q4_k) {
-    if (turned) q4_k(true, w, cols, to, next);
-    else q4_k(false, w, cols, to, next);
+    if (turned) q4_k(true, w, first, end, to, next);
+    else q4_k(false, w, first, end, to, next);
   } else {
-    if (turned) q6_k(true, w, cols, to, next);
-    else q6_k(false, w, cols, to, next);
+    if (turned) q6_k(true, w, first, end, to, next);
+    else q6_k(false, w, first, end, to, next);
   }
 }
 
-// Below, functions are inlined with a constant `turned`. Four rows lie 16 bytes on where they are lanes, 256 else.
+// Below, functions are inlined with a constant `turned`; blocks are of 32 columns. Four rows lie 16 bytes on where they are lanes, 256 else.
 
 // @ts-ignore: decorator
 @inline
-function q8_0(turned: bool, w: usize, cols: i32, to: usize, next: usize): void {
-  for (; cols > 0; cols -= 32) {
+function q8_0(turned: bool, panel: usize, block: usize, end: usize, to: usize, next: usize): void {
+  for (; block < end; block++) {
+    const w = panel + block * Q8_0_BLOCK;
     for (let g: usize = 0; g < 4; g++) {
       const scale = loadHalf(w + (g << 3));
       const out = to + (turned ? g << 8 : g << 4);
@@ -70,16 +70,16 @@ function q8_0(turned: bool, w: usize, cols: i32, to: usize, next: usize): void {
         q += 256;
       }
     }
-    w += Q8_0_BLOCK;
     to += next << 1;
   }
 }
 
 // @ts-ignore: decorator
 @inline
-function q4_0(turned: bool, w: usize, cols: i32, to: usize, next: usize): void {
+function q4_0(turned: bool, panel: usize, block: usize, end: usize, to: usize, next: usize): void {
   const offset = i8x16.splat(8);
-  for (; cols > 0; cols -= 32) {
+  for (; block < end; block++) {
+    const w = panel + block * Q4_0_BLOCK;
     for (let g: usize = 0; g < 4; g++) {
       const scale = loadHalf(w + (g << 3));
       const out = to + (turned ? g << 8 : g << 4);
@@ -97,78 +97,73 @@ function q4_0(turned: bool, w: usize, cols: i32, to: usize, next: usize): void {
         i8x16.sub(highNibbles(v2), offset), i8x16.sub(highNibbles(v3), offset), scale, out + next,
       );
     }
-    w += Q4_0_BLOCK;
     to += next << 1;
   }
 }
 
 // @ts-ignore: decorator
 @inline
-function q4_k(turned: bool, w: usize, cols: i32, to: usize, next: usize): void {
-  for (; cols > 0; cols -= 256) {
-    for (let sub = w + 64, end = sub + 2304; sub != end; sub += 288) {
-      for (let g: usize = 0; g < 4; g++) {
-        const d = loadHalf(w + (g << 3));
-        const scale = f32x4.mul(d, f32x4.convert_i32x4_s(bytesU(sub + (g << 2))));
-        const minimum = f32x4.mul(loadHalf(w + 32 + (g << 3)), f32x4.convert_i32x4_s(bytesU(sub + 16 + (g << 2))));
-        const out = to + (turned ? g << 8 : g << 4);
-        const q = sub + 32 + (g << 4);
-        const v0 = v128.load(q);
-        const v1 = v128.load(q, 64);
-        const v2 = v128.load(q, 128);
-        const v3 = v128.load(q, 192);
-        const less = f32x4.neg(minimum);
-        storeAbove(turned, lowNibbles(v0), lowNibbles(v1), lowNibbles(v2), lowNibbles(v3), scale, less, out);
-        storeAbove(
-          turned, highNibbles(v0), highNibbles(v1), highNibbles(v2), highNibbles(v3), scale, less, out + next,
-        );
-      }
-      to += next << 1;
+function q4_k(turned: bool, panel: usize, block: usize, end: usize, to: usize, next: usize): void {
+  for (; block < end; block++) {
+    const w = panel + (block >> 3) * Q4_K_BLOCK;
+    const sub = w + 64 + (block & 7) * 288;
+    for (let g: usize = 0; g < 4; g++) {
+      const scale = f32x4.mul(loadHalf(w + (g << 3)), f32x4.convert_i32x4_s(bytesU(sub + (g << 2))));
+      const minimum = f32x4.mul(loadHalf(w + 32 + (g << 3)), f32x4.convert_i32x4_s(bytesU(sub + 16 + (g << 2))));
+      const start = f32x4.neg(minimum);
+      const out = to + (turned ? g << 8 : g << 4);
+      const q = sub + 32 + (g << 4);
+      const v0 = v128.load(q);
+      const v1 = v128.load(q, 64);
+      const v2 = v128.load(q, 128);
+      const v3 = v128.load(q, 192);
+      storeAbove(turned, lowNibbles(v0), lowNibbles(v1), lowNibbles(v2), lowNibbles(v3), scale, start, out);
+      storeAbove(
+        turned, highNibbles(v0), highNibbles(v1), highNibbles(v2), highNibbles(v3), scale, start, out + next,
+      );
     }
-    w += Q4_K_BLOCK;
+    to += next << 1;
   }
 }
 
 // @ts-ignore: decorator
 @inline
-function q6_k(turned: bool, w: usize, cols: i32, to: usize, next: usize): void {
+function q6_k(turned: bool, panel: usize, block: usize, end: usize, to: usize, next: usize): void {
   const two = i8x16.splat(0x30);
   const offset = i8x16.splat(32);
-  for (; cols > 0; cols -= 256) {
-    for (let i: usize = 0; i < 8; i++) {
-      for (let g: usize = 0; g < 4; g++) {
-        const d = loadHalf(w + (g << 3));
-        const scales = w + 32 + (i << 5) + (g << 2);
-        const out = to + (turned ? g << 8 : g << 4);
-        const q = w + 288 + i * 384 + (g << 4);
-        const v0 = v128.load(q);
-        const v1 = v128.load(q, 64);
-        const v2 = v128.load(q, 128);
-        const v3 = v128.load(q, 192);
-        const h0 = v128.load(q, 256);
-        const h1 = v128.load(q, 320);
-        store16(
-          turned,
-          i8x16.sub(v128.or(lowNibbles(v0), v128.and(i16x8.shl(h0, 4), two)), offset),
-          i8x16.sub(v128.or(lowNibbles(v1), v128.and(h0, two)), offset),
-          i8x16.sub(v128.or(lowNibbles(v2), v128.and(i16x8.shl(h1, 4), two)), offset),
-          i8x16.sub(v128.or(lowNibbles(v3), v128.and(h1, two)), offset),
-          f32x4.mul(d, f32x4.convert_i32x4_s(bytesS(scales))),
-          out,
-        );
-        store16(
-          turned,
-          i8x16.sub(v128.or(highNibbles(v0), v128.and(i16x8.shl(h0, 2), two)), offset),
-          i8x16.sub(v128.or(highNibbles(v1), v128.and(i16x8.shr_u(h0, 2), two)), offset),
-          i8x16.sub(v128.or(highNibbles(v2), v128.and(i16x8.shl(h1, 2), two)), offset),
-          i8x16.sub(v128.or(highNibbles(v3), v128.and(i16x8.shr_u(h1, 2), two)), offset),
-          f32x4.mul(d, f32x4.convert_i32x4_s(bytesS(scales + 16))),
-          out + next,
-        );
-      }
-      to += next << 1;
+  for (; block < end; block++) {
+    const w = panel + (block >> 3) * Q6_K_BLOCK;
+    for (let g: usize = 0; g < 4; g++) {
+      const d = loadHalf(w + (g << 3));
+      const scales = w + 32 + ((block & 7) << 5) + (g << 2);
+      const out = to + (turned ? g << 8 : g << 4);
+      const q = w + 288 + (block & 7) * 384 + (g << 4);
+      const v0 = v128.load(q);
+      const v1 = v128.load(q, 64);
+      const v2 = v128.load(q, 128);
+      const v3 = v128.load(q, 192);
+      const h0 = v128.load(q, 256);
+      const h1 = v128.load(q, 320);
+      store16(
+        turned,
+        i8x16.sub(v128.or(lowNibbles(v0), v128.and(i16x8.shl(h0, 4), two)), offset),
+        i8x16.sub(v128.or(lowNibbles(v1), v128.and(h0, two)), offset),
+        i8x16.sub(v128.or(lowNibbles(v2), v128.and(i16x8.shl(h1, 4), two)), offset),
+        i8x16.sub(v128.or(lowNibbles(v3), v128.and(h1, two)), offset),
+        f32x4.mul(d, f32x4.convert_i32x4_s(bytesS(scales))),
+        out,
+      );
+      store16(
+        turned,
+        i8x16.sub(v128.or(highNibbles(v0), v128.and(i16x8.shl(h0, 2), two)), offset),
+        i8x16.sub(v128.or(highNibbles(v1), v128.and(i16x8.shr_u(h0, 2), two)), offset),
+        i8x16.sub(v128.or(highNibbles(v2), v128.and(i16x8.shl(h1, 2), two)), offset),
+        i8x16.sub(v128.or(highNibbles(v3), v128.and(i16x8.shr_u(h1, 2), two)), offset),
+        f32x4.mul(d, f32x4.convert_i32x4_s(bytesS(scales + 16))),
+        out + next,
+      );
     }
-    w += Q6_K_BLOCK;
+    to += next << 1;
   }
 }
 

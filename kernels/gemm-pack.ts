@@ -1,12 +1,21 @@
 /** Blocks of a matrix as a product's tiles read them: values of one k side by side. */
-import { Native, PackArgs } from '../src/tensor/native/kernels';
+import { CopyArgs, Native, PackArgs } from '../src/tensor/native/kernels';
 import { Held, PANEL } from '../src/tensor/ops/layout-constants';
 import { loadHalf } from './matmul-half';
 import { callNative, hasNative, setArg } from './native';
 import { loadBF16 } from './simd';
 
 /** `depth` rows of `count` floats, `line` bytes apart at `to`. */
-export function copyColumns(a: usize, stride: usize, depth: i32, count: i32, to: usize, line: usize): void {
+export function copyColumns(
+  a: usize, stride: usize, depth: i32, count: i32, to: usize, line: usize, scratch: usize,
+): void {
+  if (hasNative(Native.copyF32)) {
+    const done = nativeCopy(Native.copyF32, a, stride, depth, count, to, line, 64, scratch);
+    if (done == count) return;
+    a += <usize>done << 2;
+    to += <usize>done << 2;
+    count -= done;
+  }
   const even = <usize>(count & ~3) << 2;
   const end = <usize>count << 2;
   for (let s = 0; s < depth; s++) {
@@ -20,11 +29,36 @@ export function copyColumns(a: usize, stride: usize, depth: i32, count: i32, to:
 
 /** [depth, cols] of f32, f16 or bf16 to panels [depth][16] that are `next` bytes apart. */
 export function packColumns(
-  type: i32, b: usize, stride: usize, depth: i32, cols: i32, to: usize, next: usize,
+  type: i32, b: usize, stride: usize, depth: i32, cols: i32, to: usize, next: usize, scratch: usize,
 ): void {
+  const kernel = type == Held.f32 ? Native.copyF32 : type == Held.f16 ? Native.copyF16 : Native.copyBF16;
+  if (hasNative(kernel)) {
+    const done = nativeCopy(kernel, b, stride, depth, cols, to, 64, next, scratch);
+    if (done == cols) return;
+    b += <usize>done << (type == Held.f32 ? 2 : 1);
+    to += <usize>(done / PANEL) * next;
+    cols -= done;
+  }
   if (type == Held.f32) columnsOf(Held.f32, b, stride, depth, cols, to, next);
   else if (type == Held.f16) columnsOf(Held.f16, b, stride, depth, cols, to, next);
   else columnsOf(Held.bf16, b, stride, depth, cols, to, next);
+}
+
+/** Whole blocks of 16 columns; returns how many columns those are. */
+function nativeCopy(
+  kernel: i32, from: usize, stride: usize, rows: i32, cols: i32, to: usize, line: usize, next: usize, scratch: usize,
+): i32 {
+  const blocks = cols / PANEL;
+  if (blocks == 0) return 0;
+  setArg(scratch, CopyArgs.from, from);
+  setArg(scratch, CopyArgs.stride, stride);
+  setArg(scratch, CopyArgs.rows, rows);
+  setArg(scratch, CopyArgs.blocks, blocks);
+  setArg(scratch, CopyArgs.to, to);
+  setArg(scratch, CopyArgs.line, line);
+  setArg(scratch, CopyArgs.next, next);
+  callNative(kernel, scratch);
+  return blocks * PANEL;
 }
 
 // @ts-ignore: decorator

@@ -76,13 +76,12 @@ export function gemm(op: usize, piece: i32, scratch: usize): void {
   const bStride = ptr(op, GemmInts.bStride);
   for (let i: usize = 0; i < <usize>ROWS; i += 4) v128.store(scratch + ONES + (i << 2), f32x4.splat(1));
 
-  // Blocks of about equal depth, whole blocks of any quantised type.
+  // Blocks of about equal depth, whole ones of 32 columns of quantised types.
   const blocks = (k + GEMM_DEPTH - 1) / GEMM_DEPTH;
-  const unit = type >= Held.q4_k ? 256 : 32;
-  const most = blocks == 0 ? 0 : ((k + blocks - 1) / blocks + unit - 1) / unit * unit;
+  const most = blocks == 0 ? 0 : ((k + blocks - 1) / blocks + 31) & -32;
   for (let at = 0; at < k; at += most) {
     const depth = min(most, k - at);
-    const next = <usize>((depth + PANEL - 1) & -PANEL) << 6;
+    const next = <usize>(((depth + PANEL - 1) & -PANEL) + 1) << 6;
     packB(type, (flags & GemmFlags.transposeB) != 0, b, bStride, at, depth, col, cols, next, scratch);
     const add = accumulate || at > 0;
     for (let r = 0; r < rows; r += ROWS) {
@@ -92,7 +91,7 @@ export function gemm(op: usize, piece: i32, scratch: usize): void {
         const from = a + <usize>at * aStride + (<usize>r << 2);
         const packed = scratch + PACKED_A;
         const line = <usize>((count + 3) & -4) << 2;
-        copyColumns(from, aStride, depth, count, packed, line);
+        copyColumns(from, aStride, depth, count, packed, line, scratch);
         allColumns(true, packed, line, count, next, depth, to, cStride, cols, add, scratch);
       } else {
         const from = a + <usize>r * aStride + (<usize>at << 2);
@@ -116,7 +115,7 @@ function packB(
   const shift: usize = type == Held.f32 ? 2 : 1;
   stride <<= shift;
   if (transposed) packRows(type, b + <usize>col * stride + (<usize>at << shift), stride, cols, depth, to, next, scratch);
-  else packColumns(type, b + <usize>at * stride + (<usize>col << shift), stride, depth, cols, to, next);
+  else packColumns(type, b + <usize>at * stride + (<usize>col << shift), stride, depth, cols, to, next, scratch);
 }
 
 /** A group of rows of A × the packed block. A last panel that is not whole goes by way of scratch. */

@@ -1,6 +1,7 @@
 /** All native kernels as one piece of machine code: what is mapped is this and nothing else. */
 import { Assembler } from './assembler.js';
 import { storeKeys, storeValues } from './cache.js';
+import { copyRows } from './copy.js';
 import { floatRows } from './float.js';
 import { ISAS, type Isa, type IsaName } from './isa.js';
 import { Native } from './kernels.js';
@@ -39,6 +40,9 @@ const KERNELS: Readonly<Record<Native, (a: Assembler, isa: Isa) => void>> = {
   [Native.storeKeys]: storeKeys,
   [Native.storeValues]: storeValues,
   [Native.productTransposed]: productTransposed,
+  [Native.copyF32]: copyRows('f32'),
+  [Native.copyF16]: copyRows('f16'),
+  [Native.copyBF16]: copyRows('bf16'),
 };
 
 export interface MachineCode {

@@ -28,6 +28,9 @@ export const enum Native {
   storeKeys = 19,
   storeValues = 20,
   productTransposed = 21,
+  copyF32 = 22,
+  copyF16 = 23,
+  copyBF16 = 24,
 }
 
 /** Quantised panels × quantised activations: y[t, 16 p + r] = Σ_c w[16 p + r, c] · x[t, c], or added to it. */
@@ -94,6 +97,19 @@ export const enum PackArgs {
   /** A multiple of 16, at least 16. */
   columns = 3,
   to = 4,
+}
+
+/** Rows of f32, f16 or bf16 as f32, 16 values at a time. */
+export const enum CopyArgs {
+  from = 0,
+  stride = 1,
+  /** At least 1 each; blocks of 16 values. */
+  rows = 2,
+  blocks = 3,
+  to = 4,
+  /** From a row's first block to the next row's, and from a block to the next. */
+  line = 5,
+  next = 6,
 }
 
 /**

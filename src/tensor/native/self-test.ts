@@ -4,7 +4,7 @@ import type { NativeCalls } from '../kernels.js';
 import { attention, attentionWorkBytes } from '../ops/attention.js';
 import { type Run, runTable } from '../ops/batch.js';
 import { swiglu } from '../ops/elementwise.js';
-import { gemm } from '../ops/gemm.js';
+import { frozenBackward, gemm } from '../ops/gemm.js';
 import { type KvType, kvBytes, storeKV } from '../ops/kv.js';
 import { activationBits, type HeldType, heldBytes, isFloat } from '../ops/layout.js';
 import { Q4_0_BLOCK, Q4_K_BLOCK, Q6_K_BLOCK, Q8_0_BLOCK } from '../ops/layout-constants.js';
@@ -66,12 +66,20 @@ function product(trial: Trial, type: HeldType): Float32Array {
   return trial.run(y, TOKENS * ROWS);
 }
 
-/** dW = dyᵀ · x, added to what is there. */
+/** dW += dyᵀ · x; then dW · W for frozen halves W. */
 function training(trial: Trial): Float32Array {
-  const [m, n, k] = [41, 37, 260];
+  const { program } = trial;
+  const [m, n, k, cols] = [41, 37, 260, 50];
   const [a, b, c] = [trial.noise(k * m), trial.noise(k * n), trial.noise(m * n)];
-  gemm(trial.program, { m, n, k, a, aStride: m, transposeA: true, b, bStride: n, c, cStride: n, accumulate: true });
-  return trial.run(c, m * n);
+  gemm(program, { m, n, k, a, aStride: m, transposeA: true, b, bStride: n, c, cStride: n, accumulate: true });
+  const dx = trial.zeros(4 * m * cols);
+  for (const type of ['f16', 'bf16'] as const) {
+    const { pointer: weights, bytes } = trial.bytes(heldBytes(type, n, cols));
+    tame(type, bytes);
+    const to = { dx, dxStride: cols, tokens: m, rows: n, cols, accumulate: true };
+    frozenBackward(program, { type, weights, dy: c, dyStride: n, ...to });
+  }
+  return trial.run(dx, m * cols);
 }
 
 /** What a layer computes between its products: a norm, heads normalised and rotated in part, SwiGLU of the two. */

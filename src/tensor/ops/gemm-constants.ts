@@ -35,5 +35,5 @@ export enum GemmFlags {
 
 /** Most columns of a piece: as many, `GEMM_DEPTH` deep, are packed in scratch at once. */
 export const GEMM_COLS = 512;
-/** Most steps of k that are summed before they are added to C. A multiple of 256, the blocks of K types. */
+/** Most steps of k that are summed before they are added to C. */
 export const GEMM_DEPTH = 256;

@@ -147,39 +147,37 @@ function emit(p: Program, o: Record): void {
   ]);
 }
 
-/** Products that are worth a piece of their own; an operation need not have more than so many pieces. */
-const PIECE_PRODUCTS = 4_000_000;
-const PIECES = 16;
-/** Rows of a tile. */
+/** An operation of so many products should have 2, 4, 8 and 16 pieces at least: larger pieces prepare less. */
+const PIECES_FROM = [1e6, 16e6, 64e6, 256e6];
+/** Rows of a tile, and columns that every type has whole blocks of. */
 const TILE = 12;
+const COLS = 32;
 
-/** What preparing an element costs, in products: of A (read from memory, or turned), of B (turned, copied, widened). */
-const COST = { a: 2, turnedA: 4, turnedB: 8, b: 4, frozenB: 24 };
+/** What preparing an element costs, in products: of A (read from memory, or copied), of B (packed, or widened). */
+const COST = { a: 2, copiedA: 10, b: 10, frozenB: 24 };
 
 /** Rows and columns of a piece: about as many pieces as are worth it, of the shape that costs least to prepare. */
-function split({ m, n, k, type, transposeA, transposeB }: Record): { rows: number; cols: number } {
-  const wanted = Math.min(PIECES, Math.ceil((m * n * k) / PIECE_PRODUCTS));
-  const unit = type === 'q4_k' || type === 'q6_k' ? 256 : 32;
-  const aCost = transposeA ? COST.turnedA : COST.a;
-  const bCost = isFloat(type) ? (transposeB ? COST.turnedB : COST.b) : COST.frozenB;
+function split({ m, n, k, type, transposeA }: Record): { rows: number; cols: number } {
+  const products = m * n * k;
+  const wanted = 2 ** PIECES_FROM.filter((from) => products >= from).length;
+  // Two, four and eight members should end together.
+  const shares = Math.min(8, wanted);
+  const aCost = transposeA ? COST.copiedA : COST.a;
+  const bCost = isFloat(type) ? COST.b : COST.frozenB;
   const fewest = Math.ceil(n / GEMM_COLS);
-  const most = Math.min(Math.ceil(n / unit), Math.max(fewest, wanted));
+  const most = Math.min(Math.ceil(n / COLS), Math.max(fewest, 2 * wanted));
   let best = { rows: m, cols: n };
   let least = Infinity;
   for (let across = fewest; across <= most; across++) {
-    const cols = Math.ceil(n / across / unit) * unit;
-    for (const down of [Math.ceil(wanted / across), Math.ceil(wanted / across) + 1]) {
-      const rows = Math.min(m, Math.ceil(m / down / TILE) * TILE);
-      const pieces = Math.ceil(n / cols) * Math.ceil(m / rows);
-      // Two, four and eight members should end together.
-      const shares = wanted > 4 ? 8 : wanted > 1 ? 2 : 1;
-      const idle = (Math.ceil(pieces / shares) * shares) / pieces;
-      const waste = (Math.ceil(rows / TILE) * TILE * Math.ceil(m / rows)) / m;
-      const cost = idle * Math.min(waste, 1.5) * (1 + bCost / rows + aCost / cols);
-      if (cost < least) {
-        least = cost;
-        best = { rows, cols };
-      }
+    const cols = Math.ceil(n / across / COLS) * COLS;
+    const down = Math.ceil(wanted / across);
+    const rows = Math.min(m, Math.ceil(m / down / TILE) * TILE);
+    const pieces = Math.ceil(n / cols) * Math.ceil(m / rows);
+    const idle = (Math.ceil(pieces / shares) * shares) / pieces;
+    const cost = idle * (1 + bCost / rows + aCost / cols);
+    if (cost < least) {
+      least = cost;
+      best = { rows, cols };
     }
   }
   return best;
