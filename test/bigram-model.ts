@@ -4,27 +4,29 @@
  */
 import { Arena } from '../src/tensor/arena.js';
 import type { Optimizer, StepSettings } from '../src/train/optimizer.js';
-import type { Parameter, Trainable, TrainBatch } from '../src/train/trainable.js';
+import type { LearnOptions, Parameter, Trainable, TrainBatch } from '../src/train/trainable.js';
 
 export class BigramModel implements Trainable {
   readonly arena: Arena;
+  readonly definition: { vocabSize: number };
   readonly parameters: readonly Parameter[];
   /** Seeds of the batches that were learned from. */
   readonly seeds: number[] = [];
 
-  constructor(readonly vocabSize: number) {
+  constructor(private readonly vocabSize: number) {
+    this.definition = { vocabSize };
     const n = vocabSize ** 2;
     this.arena = new Arena(0, 16 * n + 1024, 1);
-    const [value, grad, state] = [this.arena.alloc(4 * n), this.arena.alloc(4 * n), this.arena.alloc(8 * n)];
-    this.parameters = [{ name: 'table', shape: [vocabSize, vocabSize], kind: 'matrix', n, value, grad, state }];
+    const [pointer, gradient, state] = [this.arena.alloc(4 * n), this.arena.alloc(4 * n), this.arena.alloc(8 * n)];
+    this.parameters = [{ name: 'table', shape: [vocabSize, vocabSize], kind: 'matrix', n, pointer, gradient, state }];
   }
 
   get table(): Float32Array {
-    return this.arena.floats(this.parameters[0].value, this.parameters[0].n);
+    return this.arena.floats(this.parameters[0].pointer, this.parameters[0].n);
   }
 
   get gradient(): Float32Array {
-    return this.arena.floats(this.parameters[0].grad, this.parameters[0].n);
+    return this.arena.floats(this.parameters[0].gradient, this.parameters[0].n);
   }
 
   run(): void {}
@@ -33,8 +35,8 @@ export class BigramModel implements Trainable {
     return this.#losses(batch, false);
   }
 
-  accumulate(batch: TrainBatch): Float32Array {
-    this.seeds.push(batch.seed!);
+  accumulate(batch: TrainBatch, { seed = 0 }: LearnOptions = {}): Float32Array {
+    this.seeds.push(seed);
     return this.#losses(batch, true);
   }
 

@@ -125,7 +125,7 @@ export class Checkpoints {
   #files(parameters: readonly Parameter[]): [Stored[], Stored[]] {
     const words = this.stateBytes / 4;
     return [
-      parameters.map(({ name, shape, value }) => ({ name, shape, dtype: 'f32', pointer: value })),
+      parameters.map(({ name, shape, pointer }) => ({ name, shape, dtype: 'f32', pointer })),
       words === 0
         ? []
         : parameters.map(({ name, n, state }) => ({ name, shape: [n * words], dtype: 'f32', pointer: state })),

@@ -37,7 +37,7 @@ function complaint(text: string, flags?: FlagSetting[]): string {
 describe('readConfig', () => {
   it('fills in what depends on nothing else', () => {
     const config = read(PLAIN);
-    expect(config).toMatchObject({ method: 'pretrain', depth: 4, seed: 1, optimizer: 'adamw', clip: 1, accumulate: 1 });
+    expect(config).toMatchObject({ method: 'pretrain', depth: 4, seed: 1, optimizer: 'adamw', clip: 1 });
     expect(config.checkpoint).toEqual({ minutes: 5, keep: 2 });
   });
 

@@ -3,6 +3,7 @@
  * the nearest that does, and where it stands. What is absent here gets its default in defaults.ts, from the model and data.
  */
 import { z } from 'zod';
+import { SHAPES } from '../data/shapes.js';
 import { SCHEDULES } from './schedule.js';
 
 export const METHODS = ['pretrain', 'continue', 'sft', 'dpo', 'distill'] as const;
@@ -52,6 +53,18 @@ const checkpoint = z.strictObject({
   keep: count.default(2).describe('newest checkpoints that stay'),
 });
 
+const preparation = z.strictObject({
+  loss: z.enum(['assistant', 'last', 'all']).optional().describe('which turns are learned'),
+  shape: z.enum(SHAPES).optional().describe('shape of the records; found out by their fields otherwise'),
+  fields: z.record(z.string(), z.string()).optional().describe("the data's names of fields to the shape's"),
+  plain: z.boolean().optional().describe('prompt and completion are plain text, not turns'),
+  think: z.boolean().optional(),
+  end_token: z.string().optional(),
+  max_tokens: count.optional().describe('longer conversations are left out'),
+  strict: z.boolean().optional().describe('stop at the first bad record'),
+  max_faults: count.optional(),
+});
+
 const samples = z.strictObject({
   prompts: z.array(z.string()).min(1).describe('texts to continue; questions where the data are conversations'),
   every: count.optional().describe('steps between samples; with each validation by default'),
@@ -70,12 +83,12 @@ export const TrainConfig = z.strictObject({
   tokenizer: z.string().optional().describe('tokenizer of a new model: folder or tokenizer.json'),
 
   data: z.union([z.string(), z.array(z.string()).min(1)], 'must be a path or a list of paths'),
-  preparation: z.record(z.string(), z.json()).optional().describe('how raw files are read, as for kaiwen data prepare'),
+  preparation: preparation.optional().describe('how raw files are read, as for kaiwen data prepare'),
   validation: validation.optional(),
   context: z.int().min(2).optional().describe('longest sequence in tokens'),
 
   batch_tokens: count.optional().describe('tokens of a step'),
-  accumulate: count.default(1).describe('parts in which a step is computed: less memory, same result'),
+  accumulate: count.optional().describe('parts in which a step is computed: less memory, same result'),
   steps: count.optional(),
   epochs: count.optional(),
 

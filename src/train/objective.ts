@@ -31,7 +31,7 @@ export class NextToken implements Objective {
 
   learn(batch: SeededBatch, units: number): Sums {
     const weights = batch.weights.map((weight) => weight / units);
-    return { loss: weigh(this.model.accumulate({ ...batch, weights }), batch.weights) };
+    return { loss: weigh(this.model.accumulate({ ...batch, weights }, { seed: batch.seed }), batch.weights) };
   }
 
   measure(batch: PlannedBatch): Sums {

@@ -35,10 +35,10 @@ export class AdamW implements Optimizer {
   step({ step, learningRate, gradScale }: StepSettings): void {
     const { betas, epsilon, weightDecay } = this.settings;
     const { program } = this.model.arena;
-    for (const { kind, value, grad, state, n } of this.parameters) {
+    for (const { kind, pointer, gradient, state, n } of this.parameters) {
       if (program.count === program.capacity) this.model.run();
       adamw(program, {
-        ...{ w: value, g: grad, m: state, v: state + 4 * n, n },
+        ...{ w: pointer, g: gradient, m: state, v: state + 4 * n, n },
         ...{ lr: learningRate, beta1: betas[0], beta2: betas[1], eps: epsilon, step, gradScale, moments: 'f32' },
         weightDecay: kind === 'matrix' ? weightDecay : 0,
       });

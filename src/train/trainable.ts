@@ -7,15 +7,13 @@ import type { Arena } from '../tensor/arena.js';
 /** One computation forward and backward: sequences, one after the other. */
 export interface TrainBatch {
   /** [rows] tokens that the model sees. */
-  ids: Int32Array;
+  readonly ids: Int32Array;
   /** [rows] what each row should predict; -1: nothing. */
-  targets: Int32Array;
+  readonly targets: Int32Array;
   /** [rows] weight of each row's loss, 0 where the target is -1: gradients are of Σ weights · nll. */
-  weights: Float32Array;
+  readonly weights: Float32Array;
   /** The sequences: attention stays within one, positions start at 0 in each. */
-  runs: readonly Run[];
-  /** Dropout and NEFTune depend on this number and the place alone. */
-  seed?: number;
+  readonly runs: readonly Run[];
 }
 
 export interface Run {
@@ -23,7 +21,7 @@ export interface Run {
   rows: number;
 }
 
-/** A trained tensor; `value`, `grad` and `state` are byte addresses in the model's arena. */
+/** A trained tensor; `pointer`, `gradient` and `state` are byte addresses in the model's arena. */
 export interface Parameter {
   /** As the checkpoint, or PEFT, names it. */
   readonly name: string;
@@ -32,23 +30,31 @@ export interface Parameter {
   readonly kind: 'matrix' | 'embedding' | 'vector';
   /** Elements. */
   readonly n: number;
-  readonly value: number;
-  readonly grad: number;
-  /** Room for the optimiser, zero at first: n · optimizerBytesPerParameter bytes. */
+  readonly pointer: number;
+  readonly gradient: number;
+  /** Room for the optimiser, zero at first. */
   readonly state: number;
 }
 
-/** How logits of a teacher take part in the loss. */
-export interface Teaching {
-  /** [rows, vocab], a view that need not lie in this model's arena. */
-  teacher: Float32Array;
+/** Another model's opinion, which takes part in the loss. */
+export interface Teacher {
+  /** Logits [rows, vocab] of the batch's rows from `from` on. */
+  logits(from: number, rows: number): Float32Array;
   temperature: number;
-  /** Share of the teacher's divergence in the loss; the rest is the targets' own. */
+  /** The teacher's share of the loss, 0 to 1; the rest is cross-entropy with the targets. */
   share: number;
 }
 
+export interface LearnOptions {
+  /** Dropout and NEFTune depend on this number and the place alone. */
+  seed?: number;
+  teacher?: Teacher;
+  /** False: no dropout and no NEFTune. Default true. */
+  noisy?: boolean;
+}
+
 export interface Trainable extends Disposable {
-  readonly vocabSize: number;
+  readonly definition: { readonly vocabSize: number };
   readonly parameters: readonly Parameter[];
   readonly arena: Arena;
   /** Runs what was recorded into `arena.program`. */
@@ -56,10 +62,10 @@ export interface Trainable extends Disposable {
   /** The loss of each row, without gradients and without noise. */
   forward(batch: TrainBatch): Float32Array;
   /** The loss of each row; adds the gradients of Σ weights · loss to the parameters'. */
-  accumulate(batch: TrainBatch, teaching?: Teaching): Float32Array;
+  accumulate(batch: TrainBatch, options?: LearnOptions): Float32Array;
   zeroGrad(): void;
   /** Σ g² over all parameters. */
   gradNormSquared(): number;
-  /** [rows, vocab], one sequence from position 0. */
+  /** [tokens, vocab] of one sequence. */
   logits(ids: Int32Array): Float32Array;
 }

@@ -1,0 +1,4 @@
+/** Names in the folder of a run that more than one module knows. */
+
+/** What a run was started with: `kaiwen train FOLDER` goes on with it. */
+export const SETTINGS_FILE = 'settings.json';

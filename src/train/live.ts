@@ -1,0 +1,169 @@
+/** What a terminal shows of a run while it goes on: two lines that are drawn anew, or plain lines where it is none. */
+
+import type { RunPlan } from './defaults.js';
+import type { Prediction } from './predict.js';
+import { duration } from './report.js';
+import type { StepRecord, TrainRecord } from './trainer.js';
+
+export interface View {
+  stage(text: string): void;
+  predicted(prediction: Prediction, plan: RunPlan): void;
+  record(record: TrainRecord): void;
+  notice(text: string): void;
+  /** Leaves the last state standing. */
+  end(): void;
+}
+
+export interface ViewOptions {
+  out: { write(text: string): unknown; isTTY?: boolean; columns?: number };
+  /** Floating-point operations a second that this machine reaches, to compare with. */
+  peak: () => number;
+  /** Milliseconds between plain lines. */
+  every?: number;
+  dim?: (text: string) => string;
+}
+
+const REDRAW_MS = 200;
+const BAR = 20;
+
+/** One JSON object a line. */
+export class JsonView implements View {
+  constructor(private readonly out: ViewOptions['out']) {}
+  stage(): void {}
+  predicted(prediction: Prediction, plan: RunPlan): void {
+    this.#print({ kind: 'prediction', ...prediction, plan });
+  }
+  record(record: TrainRecord): void {
+    this.#print(record);
+  }
+  notice(text: string): void {
+    this.#print({ kind: 'notice', text });
+  }
+  end(): void {}
+  #print(value: object): void {
+    this.out.write(`${JSON.stringify(value)}\n`);
+  }
+}
+
+export class TextView implements View {
+  #plan: RunPlan | undefined;
+  #peak = 0;
+  #drawn = 0;
+  #lines = 0;
+  #last: StepRecord | undefined;
+  #loss = 0;
+  #validation: number | undefined;
+  /** Rows, seconds and number of the last steps, older ones fading. */
+  #rows = 0;
+  #seconds = 0;
+  #steps = 0;
+
+  constructor(private readonly options: ViewOptions) {}
+
+  stage(text: string): void {
+    if (!this.options.out.isTTY) return;
+    this.#erase();
+    if (text) this.#draw([`${text} …`]);
+  }
+
+  predicted(prediction: Prediction, plan: RunPlan): void {
+    this.#plan = plan;
+    this.#peak = this.options.peak();
+    for (const line of predictionLines(prediction, plan)) this.#print(line);
+  }
+
+  record(record: TrainRecord): void {
+    if (record.kind === 'step') this.#step(record);
+    else if (record.kind === 'validation') {
+      this.#validation = record.loss;
+      this.#print(`step ${record.step}: validation loss ${record.loss.toFixed(4)}${extras(record)}`);
+    } else if (record.kind === 'sample') {
+      const dim = this.options.dim ?? ((text: string) => text);
+      this.#print(`step ${record.step}: ${dim(oneLine(record.prompt))} ${oneLine(record.text)}`);
+    }
+  }
+
+  notice(text: string): void {
+    this.#print(text);
+  }
+
+  end(): void {
+    this.#show(true);
+    this.#lines = 0;
+  }
+
+  #step(record: StepRecord): void {
+    this.#loss = this.#last ? 0.95 * this.#loss + 0.05 * record.loss : record.loss;
+    this.#last = record;
+    this.#rows = 0.95 * this.#rows + record.rows;
+    this.#seconds = 0.95 * this.#seconds + record.seconds;
+    this.#steps = 0.95 * this.#steps + 1;
+    this.#show(false);
+  }
+
+  #show(force: boolean): void {
+    const { out, every = 10_000 } = this.options;
+    const now = performance.now();
+    if (!this.#last || !this.#plan || (!force && now - this.#drawn < (out.isTTY ? REDRAW_MS : every))) return;
+    this.#drawn = now;
+    const [progress, figures] = this.#status(this.#last, this.#plan);
+    if (out.isTTY) {
+      this.#erase();
+      this.#draw([progress, figures]);
+    } else out.write(`${progress}  ${figures}\n`);
+  }
+
+  #status(last: StepRecord, plan: RunPlan): [string, string] {
+    const { step, learningRate } = last;
+    const speed = this.#rows / Math.max(1e-9, this.#seconds);
+    const done = step / plan.steps;
+    const share = this.#peak > 0 ? `, ${Math.round((100 * speed * plan.flopsPerToken) / this.#peak)} % of peak` : '';
+    const filled = Math.round(done * BAR);
+    const bar = this.options.out.isTTY ? `${'█'.repeat(filled)}${'░'.repeat(BAR - filled)} ` : '';
+    const percent = `${(100 * done).toFixed(done < 0.1 ? 1 : 0)} %`;
+    const validation = this.#validation === undefined ? '' : ` (validation ${this.#validation.toFixed(3)})`;
+    return [
+      `${bar}step ${step}/${plan.steps} ${percent}, ${duration(((plan.steps - step) * this.#seconds) / this.#steps)} left`,
+      `loss ${this.#loss.toFixed(4)}${validation}, rate ${learningRate.toExponential(2)}, ${Math.round(speed)} tokens/s${share}${extras(last)}`,
+    ];
+  }
+
+  #print(line: string): void {
+    this.#erase();
+    this.options.out.write(`${line}\n`);
+    if (this.options.out.isTTY) this.#show(true);
+  }
+
+  #draw(lines: readonly string[]): void {
+    const width = (this.options.out.columns ?? 80) - 1;
+    this.options.out.write(`${lines.map((line) => line.slice(0, width)).join('\n')}\n`);
+    this.#lines = lines.length;
+  }
+
+  #erase(): void {
+    if (this.#lines > 0) this.options.out.write(`\x1b[${this.#lines}A\r\x1b[J`);
+    this.#lines = 0;
+  }
+}
+
+/** What is said before the first step. */
+export function predictionLines(prediction: Prediction, plan: RunPlan): string[] {
+  const { steps, tokensPerStep, peakBytes, seconds, secondsPerStep } = prediction;
+  const millions = (count: number) => `${(count / 1e6).toPrecision(3)} M`;
+  const trained = plan.trained === plan.parameters ? '' : `, ${millions(plan.trained)} trained`;
+  const from = plan.from > 0 ? `, going on from step ${plan.from}` : '';
+  return [
+    `${millions(plan.parameters)} parameters${trained}; ${steps} steps of up to ${tokensPerStep} tokens${from}`,
+    `predicted: ${Math.round(peakBytes / 1e6)} MB of memory, ${duration(seconds)} (${secondsPerStep.toPrecision(2)} s a step)`,
+  ];
+}
+
+function extras(record: Record<string, unknown>): string {
+  const { accuracy, margin } = record as { accuracy?: number; margin?: number };
+  if (accuracy === undefined || margin === undefined) return '';
+  return `, preferred ${Math.round(100 * accuracy)} %, margin ${margin.toFixed(2)}`;
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\s+/g, ' ').replace(/[\u0000-\u001f\u007f-\u009f]/g, '');
+}
