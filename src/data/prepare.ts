@@ -1,27 +1,45 @@
 /**
- * From raw files to shards that a trainer reads, in two passes. The first looks at every record and decides: bad,
- * dropped, to be trained on or to be kept for validation. The second tokenises what stays, in the order of the files.
- * Both stream; what is remembered of a record between them is a byte and two hashes.
+ * From raw files to shards that a trainer reads, in two passes over the files: scan.ts decides what becomes of each
+ * record, tokenise.ts writes those that stay. Both stream and are spread over worker threads; the result depends on
+ * the files and settings alone. A run that was killed goes on where it stood.
  */
-import { mkdir, readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { createHash } from 'node:crypto';
 import { KaiwenError } from '../errors.js';
+import { physicalCores } from '../generate/machine.js';
+import { type Datasheet, datasheetOf, hashFile, type Part } from './datasheet.js';
 import type { EncodeOptions } from './encode.js';
 import { type DataFile, listFiles, type SourceOptions } from './files.js';
-import type { RawRecord } from './readers/record.js';
+import { checkScripts, type FilterSettings } from './filters.js';
+import { DataFolder } from './folder.js';
+import type { MaskKind } from './mask.js';
+import { type Pool, startPool } from './pool.js';
+import { type FaultLimits, nothingLeft, type Report } from './report.js';
+import { type ScanOptions, scan } from './scan.js';
 import type { ShapeOptions } from './shapes.js';
-import { type ShardIndex, ShardWriter, type Source } from './shards.js';
-import { chooseValidation } from './split.js';
 import { openTextSide } from './text-side.js';
-import { type EncodeCounts, Work } from './work.js';
+import { tokenise } from './tokenise.js';
+import type { WorkSettings } from './work.js';
 
-export interface PrepareOptions extends ShapeOptions, EncodeOptions {
+/** How the data is read and judged; what `validate` and `prepare` share. */
+export interface DataOptions extends ShapeOptions, FaultLimits {
   sources: readonly (string | SourceOptions)[];
+  filters?: FilterSettings;
+  /** Kinds of personal data that are masked. Default: none. */
+  mask?: readonly MaskKind[];
+  dedupe?: ScanOptions['dedupe'];
+  similarity?: number;
+  /** Default: physical cores; one for little data. */
+  threads?: number;
+  onProgress?: (progress: DataProgress) => void;
+  signal?: AbortSignal;
+}
+
+export interface PrepareOptions extends DataOptions, EncodeOptions {
   /** Model folder, GGUF file or tokenizer.json: whose tokens and chat template. */
   model: string;
   /** The folder to write. */
   out: string;
-  /** Replace what is at `out`. */
+  /** Replace what other settings or files left at `out`. */
   force?: boolean;
   /** Share of the documents kept for validation, 0 to 0.5. Default 0.02. */
   validation?: number;
@@ -29,16 +47,11 @@ export interface PrepareOptions extends ShapeOptions, EncodeOptions {
   seed?: number;
   /** Longer conversations are left out, longer texts cut. */
   maxTokens?: number;
-  /** Stop at the first bad record. */
-  strict?: boolean;
-  /** Stop when more records than this are bad. Default 1000. */
-  maxFaults?: number;
+  /** A shard is written at so many tokens. */
   shardTokens?: number;
-  onProgress?: (progress: PrepareProgress) => void;
-  signal?: AbortSignal;
 }
 
-export interface PrepareProgress {
+export interface DataProgress {
   stage: 'reading' | 'tokenising';
   /** Bytes of the data files. */
   done: number;
@@ -46,238 +59,118 @@ export interface PrepareProgress {
 }
 
 export interface PrepareResult {
-  train: ShardSummary;
+  train: Part & { path: string };
   /** Absent where no document was kept for it. */
-  validation?: ShardSummary;
-  report: PrepareReport;
+  validation?: Part & { path: string };
+  report: Report;
+  notices: string[];
+  /** The data was prepared before, from the same files with the same settings. */
+  reused: boolean;
 }
 
-export interface ShardSummary extends Pick<ShardIndex, 'kind' | 'documents' | 'tokens' | 'learned' | 'hash'> {
-  path: string;
-}
-
-export interface PrepareReport {
-  records: number;
-  kept: number;
-  /** How many were dropped, for each reason. */
-  dropped: Record<string, number>;
-  faults: number;
-  /** The first of them. */
-  faultList: { file: string; line: number; fault: string }[];
-  /** What the chat template did not write. */
-  lost: EncodeCounts;
-}
-
-/** What becomes of a record. */
-const TRAIN = 0;
-const VALIDATION = 1;
-const DROPPED = 2;
-
-const FAULTS_LISTED = 100;
-const BATCH_RECORDS = 256;
-const BATCH_CHARS = 1 << 20;
+/** Changes whenever the same files and settings give other shards. */
+const VERSION = 1;
+/** Below so many bytes starting threads takes longer than the work. */
+const LITTLE = 2 << 20;
 
 /**
- * Writes `out/train` and, where documents were kept for it, `out/validation`.
- * @throws KaiwenError 'bad_input' if the data holds nothing or too many bad records, 'io', 'aborted', and what
- * opening the model throws
+ * Writes `out/train` and, where documents were kept for it, `out/validation`, both for ShardReader, and
+ * `out/datasheet.json`. Where they are there already, from the same files and settings, nothing is done.
+ * @throws KaiwenError 'bad_input' if the data holds nothing, too many bad records or `out` something else; 'io';
+ * 'aborted', after which the same call goes on; and what opening the model throws
  */
 export async function prepare(options: PrepareOptions): Promise<PrepareResult> {
-  const sources = options.sources.map((source) => (typeof source === 'string' ? { path: source } : source));
-  const files = listFiles(sources);
-  const side = openTextSide(options.model);
-  const { shape, fields, plain, loss, think, endToken, maxTokens } = options;
-  const work = new Work({
-    model: options.model,
-    shapes: { shape, fields, plain },
-    encode: { loss, think, endToken },
-    maxTokens,
-  });
-  const report: PrepareReport = {
-    records: 0,
-    kept: 0,
-    dropped: {},
-    faults: 0,
-    faultList: [],
-    lost: { unlikePrompt: 0, lostThoughts: 0, lostCalls: 0, lostTools: 0 },
-  };
-  const blame = (file: DataFile, line: number, fault: string): void => {
-    if (options.strict) throw badRecord(file, line, fault);
-    report.faults++;
-    if (report.faultList.length < FAULTS_LISTED) report.faultList.push({ file: file.path, line, fault });
-    const { maxFaults = 1000 } = options;
-    if (report.faults <= maxFaults) return;
-    const first = report.faultList[0];
-    throw new KaiwenError(
-      'bad_input',
-      `More than ${maxFaults} records are bad; the first: ${first.file}:${first.line}: ${first.fault}.`,
-      { remedy: 'Run `kaiwen data validate` on it, or allow more with --max-bad.' },
-    );
-  };
-
-  await makeFolder(options.out, options.force === true);
-  const plan = await scan(files, sources, work, blame, report, options);
-  const kind = kindOf(plan.kinds);
-  const fate = chooseValidation(plan.questions, plan.fates, options.validation ?? 0.02, options.seed ?? 0);
-
-  const layout = { kind, vocabSize: side.tokenizer.vocabSize, tokenizer: side.hash };
-  const [trainFolder, validationFolder] = ['train', 'validation'].map((name) => join(options.out, name));
-  const keepsSome = fate.includes(VALIDATION);
-  await mkdir(trainFolder, { recursive: true });
-  if (keepsSome) await mkdir(validationFolder, { recursive: true });
-  const writers = [trainFolder, validationFolder].map(
-    (folder) => new ShardWriter(folder, layout, [], options.shardTokens),
-  );
-  let at = 0;
-  for await (const { file, records } of batches(files, 'tokenising', options)) {
-    const fates = fate.subarray(at, at + records.length);
-    const encoded = work.encode(
-      records,
-      Uint8Array.from(fates, (value) => Number(value < DROPPED)),
-    );
-    for (const { line, fault } of encoded.faults) blame(file, line, fault);
-    if (encoded.tooLong > 0) count(report.dropped, 'longer than --max-tokens', encoded.tooLong);
-    for (const name of Object.keys(report.lost) as (keyof EncodeCounts)[]) report.lost[name] += encoded.counts[name];
-    let start = 0;
-    for (const [i, end] of encoded.ends.entries()) {
-      const record = encoded.records[i];
-      const weights = encoded.weights.subarray(start, end);
-      writers[fates[record]].add(encoded.ids.subarray(start, end), weights, plan.sourceOf[at + record]);
-      start = end;
-    }
-    at += records.length;
-    // Both at the same record, so that the work can go on from here.
-    if (writers[TRAIN].full) for (const writer of writers) await writer.write();
+  const { model, out, force = false, validation = 0.02, seed = 0, maxTokens, shardTokens, signal } = options;
+  const { loss, think, endToken } = options;
+  if (!(validation >= 0 && validation <= 0.5)) {
+    throw new KaiwenError('bad_input', `The share for validation is ${validation}.`, { remedy: 'Give 0 to 0.5.' });
   }
-  const train = await writers[TRAIN].finish(plan.sources);
-  const validation = keepsSome ? await writers[VALIDATION].finish(plan.sources) : undefined;
-  if (train.documents === 0) throw nothing(report);
-  report.kept = plan.fates.filter((value) => value < DROPPED).length;
+  const { given, files, total } = filesOf(options);
+  const side = openTextSide(model);
+  const encode = { loss, think, endToken };
+  const settings = { ...settingsOf(options), encode, maxTokens, validation, seed, shardTokens };
+  const folder = new DataFolder(out, fingerprintOf(settings, given, files, side.hash));
+  const state = await folder.open(force);
+  if (state !== 'finished') {
+    const work: WorkSettings = { ...workOf(options), model, encode, maxTokens, signQuestions: validation > 0 };
+    await using pool = startPool(work, threadsOf(options, total), side);
+    const progress = (stage: DataProgress['stage']) => (done: number) => options.onProgress?.({ stage, done, total });
+    const shared = { ...options, fields: Object.keys(options.fields ?? {}), signal };
+    let plan = folder.readPlan();
+    if (!plan) {
+      plan = await scan(files, given, pool, { ...shared, validation, seed, onBytes: progress('reading') });
+      if (Object.keys(plan.kinds).length === 0) throw nothingLeft(plan.report);
+      await folder.writePlan(plan);
+    }
+    const layout = { kind: plan.kind, vocabSize: side.tokenizer.vocabSize, tokenizer: side.hash };
+    const tokenised = await tokenise(files, plan, layout, folder, pool, {
+      ...shared,
+      shardTokens,
+      onBytes: progress('tokenising'),
+    });
+    const hashes: string[] = [];
+    for (const { path } of files) hashes.push(await hashFile(path));
+    await folder.finish(datasheetOf(files, hashes, plan, tokenised, settings));
+  }
+  const { train, validation: held, report, notices } = folder.readDatasheet<Datasheet>();
   return {
-    train: summary(trainFolder, train),
-    ...(validation && { validation: summary(validationFolder, validation) }),
+    train: { path: folder.train, ...train },
+    ...(held && { validation: { path: folder.validation, ...held } }),
     report,
+    notices,
+    reused: state === 'finished',
   };
 }
 
-interface Plan {
-  fates: Uint8Array;
-  questions: string[];
-  sources: Source[];
-  sourceOf: number[];
-  kinds: Set<string>;
+/** Reads and judges the data as `prepare` would, and writes nothing. */
+export async function examine(options: DataOptions) {
+  const { given, files, total } = filesOf(options);
+  await using pool = startPool(workOf(options), threadsOf(options, total));
+  return scan(files, given, pool, {
+    ...options,
+    fields: Object.keys(options.fields ?? {}),
+    validation: 0,
+    seed: 0,
+    onBytes: (done) => options.onProgress?.({ stage: 'reading', done, total }),
+  });
 }
 
-async function scan(
-  files: readonly DataFile[],
+export type { Pool };
+
+function filesOf({ sources, filters }: DataOptions): { given: SourceOptions[]; files: DataFile[]; total: number } {
+  checkScripts(filters?.scripts ?? []);
+  const given = sources.map((source) => (typeof source === 'string' ? { path: source } : source));
+  const files = listFiles(given);
+  return { given, files, total: files.reduce((sum, { bytes }) => sum + bytes, 0) };
+}
+
+function settingsOf({ shape, fields, plain, filters, mask, dedupe, similarity }: DataOptions): object {
+  return { shapes: { shape, fields, plain }, filters, mask, dedupe, similarity };
+}
+
+function workOf({ shape, fields, plain, filters = {}, mask = [], dedupe }: DataOptions): WorkSettings {
+  return {
+    shapes: { shape, fields, plain },
+    filters,
+    mask,
+    encode: {},
+    signDocuments: dedupe === 'near',
+    signQuestions: false,
+  };
+}
+
+function threadsOf({ threads }: DataOptions, bytes: number): number {
+  return threads ?? (bytes < LITTLE ? 1 : physicalCores());
+}
+
+function fingerprintOf(
+  settings: object,
   given: readonly SourceOptions[],
-  work: Work,
-  blame: (file: DataFile, line: number, fault: string) => void,
-  report: PrepareReport,
-  options: PrepareOptions,
-): Promise<Plan> {
-  const fates: number[] = [];
-  const questions: string[] = [];
-  const sourceOf: number[] = [];
-  const kinds = new Set<string>();
-  const sources = new SourceList();
-  for await (const { file, records } of batches(files, 'reading', options)) {
-    for (const { line, fault, kind, question, licence, source } of work.scan(records)) {
-      report.records++;
-      if (fault !== undefined) blame(file, line, fault);
-      else kinds.add(kind!);
-      const from = given[file.given];
-      fates.push(fault === undefined ? TRAIN : DROPPED);
-      questions.push(question ?? '');
-      sourceOf.push(sources.index({ name: source ?? from.name ?? from.path, licence: licence ?? from.licence }));
-    }
-  }
-  if (kinds.size === 0) throw nothing(report);
-  return { fates: Uint8Array.from(fates), questions, sources: sources.list, sourceOf, kinds };
-}
-
-class SourceList {
-  readonly list: Source[] = [];
-  readonly #indexes = new Map<string, number>();
-
-  index({ name, licence }: Source): number {
-    const key = JSON.stringify([name, licence]);
-    let index = this.#indexes.get(key);
-    if (index === undefined) {
-      index = this.list.push({ name, ...(licence !== undefined && { licence }) }) - 1;
-      this.#indexes.set(key, index);
-    }
-    return index;
-  }
-}
-
-/** The records of all files in order, some hundred at a time, never from two files at once. */
-async function* batches(
   files: readonly DataFile[],
-  stage: PrepareProgress['stage'],
-  { onProgress, signal, fields = {} }: PrepareOptions,
-): AsyncGenerator<{ file: DataFile; records: RawRecord[] }> {
-  const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
-  let before = 0;
-  for (const file of files) {
-    const progress = { bytes: 0 };
-    let records: RawRecord[] = [];
-    let chars = 0;
-    for await (const record of file.read(file.path, progress, Object.keys(fields))) {
-      records.push(record);
-      chars += record.json?.length ?? 1000;
-      if (records.length < BATCH_RECORDS && chars < BATCH_CHARS) continue;
-      signal?.throwIfAborted();
-      yield { file, records };
-      onProgress?.({ stage, done: before + progress.bytes, total });
-      records = [];
-      chars = 0;
-    }
-    if (records.length > 0) yield { file, records };
-    before += file.bytes;
-    onProgress?.({ stage, done: before, total });
-  }
-}
-
-function kindOf(kinds: ReadonlySet<string>): ShardIndex['kind'] {
-  const pairs = kinds.has('pair') || kinds.has('plain-pair');
-  if (pairs && [...kinds].some((kind) => !kind.endsWith('pair'))) {
-    throw new KaiwenError('bad_input', 'The data mixes preference pairs with other examples.', {
-      remedy: 'Prepare the pairs by themselves.',
-    });
-  }
-  if (pairs) return 'pairs';
-  return kinds.size === 1 && kinds.has('text') ? 'text' : 'chat';
-}
-
-async function makeFolder(out: string, force: boolean): Promise<void> {
-  const names = await readdir(out).catch(() => []);
-  if (names.length > 0 && !force) {
-    throw new KaiwenError('bad_input', `${out} is not empty.`, {
-      remedy: 'Choose another folder, or pass --force to replace what is in it.',
-    });
-  }
-  for (const name of ['train', 'validation']) await rm(join(out, name), { recursive: true, force: true });
-  await mkdir(out, { recursive: true });
-}
-
-function summary(path: string, { kind, documents, tokens, learned, hash }: ShardIndex): ShardSummary {
-  return { path, kind, documents, tokens, learned, hash };
-}
-
-function count(counts: Record<string, number>, reason: string, by = 1): void {
-  counts[reason] = (counts[reason] ?? 0) + by;
-}
-
-function badRecord(file: DataFile, line: number, fault: string): KaiwenError {
-  return new KaiwenError('bad_input', `${file.path}:${line}: ${fault}.`, {
-    remedy: 'Mend it, or leave out --strict to skip bad records.',
-  });
-}
-
-function nothing({ faults, faultList: [first] }: PrepareReport): KaiwenError {
-  const because = first ? ` ${faults} are bad; the first: ${first.file}:${first.line}: ${first.fault}.` : '';
-  return new KaiwenError('bad_input', `The data holds no usable record.${because}`, {
-    remedy: 'See `kaiwen help data` for the shapes that are read.',
-  });
+  side: string,
+): string {
+  const stamps = files.map(({ path, bytes, modified, given }) => [path, bytes, modified, given]);
+  return createHash('sha256')
+    .update(JSON.stringify([VERSION, settings, given, stamps, side]))
+    .digest('hex');
 }

@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { KaiwenError } from '../errors.js';
 import { exists, RandomAccessFile } from '../formats/file.js';
 import { OutputFile, replaceTarget } from '../formats/output.js';
+import { Growing } from './growing.js';
 
 export interface TokenDocument {
   ids: Uint32Array | Uint16Array;
@@ -76,10 +77,10 @@ export class ShardWriter {
   readonly #folder: string;
   readonly #layout: ShardLayout;
   readonly #shardTokens: number;
-  readonly #ids: Growing;
-  readonly #weights = new Growing(1);
-  #ends: number[] = [];
-  #sources: number[] = [];
+  readonly #ids: Growing<Uint16Array | Uint32Array>;
+  readonly #weights = new Growing(Uint8Array);
+  readonly #ends = new Growing(Uint32Array);
+  readonly #sources = new Growing(Uint32Array);
   #tokens = 0;
   #learned = 0;
 
@@ -88,7 +89,7 @@ export class ShardWriter {
     this.#folder = folder;
     this.#layout = layout;
     this.#shardTokens = shardTokens;
-    this.#ids = new Growing(idBytes(layout.vocabSize));
+    this.#ids = new Growing<Uint16Array | Uint32Array>(idBytes(layout.vocabSize) === 2 ? Uint16Array : Uint32Array);
     this.entries = [...entries];
   }
 
@@ -123,9 +124,9 @@ export class ShardWriter {
       0,
       0,
     );
-    const parts = [header, Uint32Array.from(this.#ends), Uint32Array.from(this.#sources)].map(bytesOf);
-    parts.push(this.#ids.bytes());
-    if (weights) parts.push(this.#weights.bytes());
+    const parts = [header, this.#ends.view, this.#sources.view].map(bytesOf);
+    parts.push(bytesOf(this.#ids.view));
+    if (weights) parts.push(bytesOf(this.#weights.view));
     const file = `shard-${String(this.entries.length).padStart(5, '0')}.bin`;
     const hash = createHash('sha256');
     for (const part of parts) hash.update(part);
@@ -139,10 +140,7 @@ export class ShardWriter {
       bytes,
       sha256: hash.digest('hex'),
     });
-    this.#ids.clear();
-    this.#weights.clear();
-    this.#ends = [];
-    this.#sources = [];
+    for (const collected of [this.#ids, this.#weights, this.#ends, this.#sources]) collected.clear();
     this.#tokens = 0;
     this.#learned = 0;
   }
@@ -333,7 +331,8 @@ function damaged(path: string, what: string): KaiwenError {
   });
 }
 
-async function writeWhole(path: string, parts: readonly Uint8Array[]): Promise<void> {
+/** Writes a file that appears whole or not at all; an older one is replaced. */
+export async function writeWhole(path: string, parts: readonly Uint8Array[]): Promise<void> {
   const bytes = parts.reduce((sum, part) => sum + part.length, 0);
   await replaceTarget(path, { force: true, bytes }, (temporary) =>
     OutputFile.make(temporary, async (file) => {
@@ -346,33 +345,6 @@ const idBytes = (vocabSize: number): 2 | 4 => (vocabSize <= 65_536 ? 2 : 4);
 
 const hashOf = (content: unknown): string => createHash('sha256').update(JSON.stringify(content)).digest('hex');
 
-const bytesOf = (array: Uint8Array | Uint16Array | Uint32Array): Uint8Array =>
+/** The memory of an array. */
+export const bytesOf = (array: ArrayBufferView): Uint8Array =>
   new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
-
-/** Numbers of one width that become more. */
-class Growing {
-  #array: Uint8Array | Uint16Array | Uint32Array;
-  #length = 0;
-
-  constructor(width: 1 | 2 | 4) {
-    const Kind = width === 1 ? Uint8Array : width === 2 ? Uint16Array : Uint32Array;
-    this.#array = new Kind(1 << 16);
-  }
-
-  push(value: number): void {
-    if (this.#length === this.#array.length) {
-      const larger = new (this.#array.constructor as Uint8ArrayConstructor)(this.#length * 2);
-      larger.set(this.#array);
-      this.#array = larger;
-    }
-    this.#array[this.#length++] = value;
-  }
-
-  bytes(): Uint8Array {
-    return bytesOf(this.#array.subarray(0, this.#length));
-  }
-
-  clear(): void {
-    this.#length = 0;
-  }
-}

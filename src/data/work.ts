@@ -5,31 +5,49 @@
  */
 import { createHash } from 'node:crypto';
 import { KaiwenError } from '../errors.js';
-import { type EncodeOptions, ExampleEncoder } from './encode.js';
+import { type Encoded, type EncodeOptions, ExampleEncoder } from './encode.js';
 import { type Example, Fault, type Item, questionOf, textsOf } from './example.js';
+import { type FilterReason, type FilterSettings, judge } from './filters.js';
+import { type MaskCounts, type MaskKind, maskExample, noMasks } from './mask.js';
+import { DOCUMENTS, normalise, QUESTIONS, Signer } from './minhash.js';
 import type { RawRecord } from './readers/record.js';
 import { readShape, type ShapeOptions } from './shapes.js';
-import { openTextSide } from './text-side.js';
+import { openTextSide, type TextSide } from './text-side.js';
 
 export interface WorkSettings {
-  /** Path of the model whose tokenizer and template are used. */
-  model: string;
+  /** Path of the model whose tokenizer and template are used; only `encode` needs it. */
+  model?: string;
   shapes: ShapeOptions;
+  filters: FilterSettings;
+  mask: readonly MaskKind[];
   encode: EncodeOptions;
   /** Longer conversations are left out, longer texts cut. */
   maxTokens?: number;
+  /** Sign documents, to find near duplicates of them, and questions, to split by. */
+  signDocuments: boolean;
+  signQuestions: boolean;
 }
 
 export interface Scanned {
   line: number;
   fault?: string;
+  dropped?: FilterReason;
   /** Of a record without fault. */
   kind?: Example['kind'];
-  /** Hash of all its texts, and of its question (see questionOf), normalised. */
-  key?: string;
-  question?: string;
+  chars?: number;
   licence?: string;
   source?: string;
+}
+
+export interface ScannedBatch {
+  records: Scanned[];
+  /** For each record the 64-bit hashes of all its texts and of its question, as two words each: see questionOf. */
+  keys: Uint32Array;
+  questions: Uint32Array;
+  /** Signatures of documents and questions, one after the other; empty where not asked for. */
+  documentSigns: Uint32Array;
+  questionSigns: Uint32Array;
+  masked: MaskCounts;
 }
 
 /** Documents of a batch, one after the other. */
@@ -39,81 +57,103 @@ export interface EncodedBatch {
   /** Of each document: its end in `ids`, and which record of the batch it comes from. */
   ends: Uint32Array;
   records: Uint32Array;
+  /** Records that the template refuses or that hold nothing to learn. */
   faults: { line: number; fault: string }[];
+  /** Records left out because they have too many tokens. */
   tooLong: number;
-  counts: EncodeCounts;
+  lost: LostCounts;
+  masked: MaskCounts;
 }
 
-export interface EncodeCounts {
+/** What a chat template did not write, in records, and answers after another prompt than it would ask with. */
+export interface LostCounts {
+  thoughts: number;
+  calls: number;
+  tools: number;
   unlikePrompt: number;
-  lostThoughts: number;
-  lostCalls: number;
-  lostTools: number;
 }
 
 export class Work {
   readonly #settings: WorkSettings;
+  readonly #documents = new Signer(DOCUMENTS);
+  readonly #questions = new Signer(QUESTIONS);
+  readonly #mask: ReadonlySet<string>;
+  #side?: TextSide;
   #encoder?: ExampleEncoder;
+  #masked = noMasks();
 
-  constructor(settings: WorkSettings) {
+  /** @param side the text side of `settings.model`, if it is open already */
+  constructor(settings: WorkSettings, side?: TextSide) {
     this.#settings = settings;
+    this.#mask = new Set(settings.mask);
+    this.#side = side;
   }
 
-  scan(records: readonly RawRecord[]): Scanned[] {
-    return records.map((record) => {
+  scan(records: readonly RawRecord[]): ScannedBatch {
+    const { filters, signDocuments, signQuestions } = this.#settings;
+    const words = (signer: Signer, wanted: boolean) => (wanted ? signer.words : 0);
+    const documentWords = words(this.#documents, signDocuments);
+    const questionWords = words(this.#questions, signQuestions);
+    const batch: ScannedBatch = {
+      records: [],
+      keys: new Uint32Array(records.length * 2),
+      questions: new Uint32Array(records.length * 2),
+      documentSigns: new Uint32Array(records.length * documentWords),
+      questionSigns: new Uint32Array(records.length * questionWords),
+      masked: (this.#masked = noMasks()),
+    };
+    for (const [i, record] of records.entries()) {
       const { line } = record;
       const item = this.#read(record);
-      if ('fault' in item) return { line, fault: item.fault };
+      if ('fault' in item) {
+        batch.records.push({ line, fault: item.fault });
+        continue;
+      }
       const { example, licence, source } = item;
-      return {
-        line,
-        kind: example.kind,
-        key: hashOf(textsOf(example)),
-        question: hashOf([questionOf(example)]),
-        licence,
-        source,
-      };
-    });
+      const texts = textsOf(example);
+      const text = texts.join('\n');
+      const dropped = judge(text, filters);
+      batch.records.push({ line, dropped, kind: example.kind, chars: text.length, licence, source });
+      if (dropped) continue;
+      const question = questionOf(example);
+      hash(JSON.stringify(example), batch.keys, i * 2);
+      hash(normalise(question), batch.questions, i * 2);
+      const at = (array: Uint32Array, words: number) => array.subarray(i * words, (i + 1) * words);
+      if (signDocuments) this.#documents.sign(text, at(batch.documentSigns, documentWords));
+      if (signQuestions) this.#questions.sign(question, at(batch.questionSigns, questionWords));
+    }
+    return batch;
   }
 
   /** @param keep 1 for each record that is to be encoded */
   encode(records: readonly RawRecord[], keep: Uint8Array): EncodedBatch {
-    const encoder = (this.#encoder ??= this.#openEncoder());
-    const { maxTokens = Number.POSITIVE_INFINITY } = this.#settings;
+    const encoder = this.encoder();
     const before = countsOf(encoder);
     const faults: EncodedBatch['faults'] = [];
     const [ids, weights, ends, from]: number[][] = [[], [], [], []];
     let tooLong = 0;
+    this.#masked = noMasks();
     for (const [i, record] of records.entries()) {
       const item = keep[i] ? this.#read(record) : undefined;
       if (!item || 'fault' in item) continue;
-      const documents = attempt(() => encoder.encode(item.example));
+      const documents = attempt(() => this.#fit(item.example, encoder.encode(item.example)));
       if ('fault' in documents) {
         faults.push({ line: record.line, fault: documents.fault });
         continue;
       }
-      const pair = item.example.kind === 'pair' || item.example.kind === 'plain-pair';
-      const long = documents.filter((document) => document.ids.length > maxTokens).length;
-      const text = item.example.kind === 'text';
-      if (long > 0 && !text) tooLong++;
-      if (long > 0 && pair) continue;
+      if (documents.length === 0) tooLong++;
       for (const document of documents) {
-        if (document.ids.length > maxTokens && !text) continue;
-        const size = Math.min(maxTokens, document.ids.length);
-        for (let at = 0; at < document.ids.length; at += size) {
-          for (let j = at; j < Math.min(at + size, document.ids.length); j++) {
-            ids.push(document.ids[j]);
-            weights.push(document.weights ? document.weights[j] : 255);
-          }
-          ends.push(ids.length);
-          from.push(i);
+        for (const [j, id] of document.ids.entries()) {
+          ids.push(id);
+          weights.push(document.weights ? document.weights[j] : 255);
         }
+        ends.push(ids.length);
+        from.push(i);
       }
     }
     const after = countsOf(encoder);
-    const counts = Object.fromEntries(
-      Object.entries(after).map(([name, value]) => [name, value - before[name as keyof EncodeCounts]]),
-    ) as unknown as EncodeCounts;
+    const lost = { ...after };
+    for (const name of Object.keys(lost) as (keyof LostCounts)[]) lost[name] -= before[name];
     return {
       ids: Uint32Array.from(ids),
       weights: Uint8Array.from(weights),
@@ -121,19 +161,47 @@ export class Work {
       records: Uint32Array.from(from),
       faults,
       tooLong,
-      counts,
+      lost,
+      masked: this.#masked,
     };
   }
 
-  #openEncoder(): ExampleEncoder {
-    const { tokenizer, template } = openTextSide(this.#settings.model);
-    return new ExampleEncoder(tokenizer, template, this.#settings.encode);
+  /** The example that a record holds, masked, or what is wrong with it. */
+  read(record: RawRecord): Item | { fault: string } {
+    return this.#read(record);
+  }
+
+  encoder(): ExampleEncoder {
+    if (!this.#encoder) {
+      const { tokenizer, template } = (this.#side ??= openTextSide(this.#settings.model!));
+      this.#encoder = new ExampleEncoder(tokenizer, template, this.#settings.encode);
+    }
+    return this.#encoder;
   }
 
   #read({ json, value, fault }: RawRecord): Item | { fault: string } {
     if (fault !== undefined) return { fault };
-    return attempt(() => readShape(json === undefined ? value : parse(json), this.#settings.shapes));
+    return attempt(() => {
+      const item = readShape(json === undefined ? value : parse(json), this.#settings.shapes);
+      if (this.#mask.size === 0) return item;
+      return { ...item, example: maskExample(item.example, this.#mask, this.#masked) };
+    });
   }
+
+  /** Texts are cut, one document too long of a conversation is left out, and of a pair both. */
+  #fit(example: Example, documents: Encoded[]): Encoded[] {
+    const { maxTokens } = this.#settings;
+    if (maxTokens === undefined || documents.every(({ ids }) => ids.length <= maxTokens)) return documents;
+    if (example.kind === 'text') return documents.flatMap((document) => cut(document, maxTokens));
+    if (example.kind === 'pair' || example.kind === 'plain-pair') return [];
+    return documents.filter(({ ids }) => ids.length <= maxTokens);
+  }
+}
+
+function cut({ ids }: Encoded, size: number): Encoded[] {
+  const pieces: Encoded[] = [];
+  for (let at = 0; at < ids.length; at += size) pieces.push({ ids: ids.slice(at, at + size) });
+  return pieces;
 }
 
 function parse(json: string): unknown {
@@ -154,17 +222,12 @@ function attempt<T>(action: () => T): T | { fault: string } {
   }
 }
 
-function countsOf({ unlikePrompt, lost }: ExampleEncoder): EncodeCounts {
-  return { unlikePrompt, lostThoughts: lost.thoughts, lostCalls: lost.calls, lostTools: lost.tools };
+function countsOf({ unlikePrompt, lost }: ExampleEncoder): LostCounts {
+  return { ...lost, unlikePrompt };
 }
 
-/** 64 bits over texts without regard to case, width and white space. */
-function hashOf(texts: readonly string[]): string {
-  const hash = createHash('sha256');
-  for (const text of texts) hash.update(normalise(text)).update('\0');
-  return hash.digest('hex').slice(0, 16);
-}
-
-export function normalise(text: string): string {
-  return text.normalize('NFKC').toLowerCase().replace(/\s+/g, ' ').trim();
+function hash(text: string, into: Uint32Array, at: number): void {
+  const bytes = createHash('sha256').update(text).digest();
+  into[at] = bytes.readUInt32LE(0);
+  into[at + 1] = bytes.readUInt32LE(4);
 }

@@ -56,13 +56,17 @@ export async function* readLines(path: string, progress: ReadProgress): AsyncGen
   if (restLength > 0) yield finish(new Uint8Array());
 }
 
-/** The bytes of a file, a .gz one unpacked. */
-export async function* readBytes(path: string, progress: ReadProgress): AsyncGenerator<Uint8Array> {
+/** The bytes of a file, a .gz one unpacked unless asked not to. */
+export async function* readBytes(
+  path: string,
+  progress: ReadProgress,
+  { unpack = true } = {},
+): AsyncGenerator<Uint8Array> {
   const file = createReadStream(path, { highWaterMark: 1 << 20 });
   file.on('data', (chunk) => {
     progress.bytes += chunk.length;
   });
-  const unpacked = path.endsWith('.gz') ? file.pipe(createGunzip({ chunkSize: 1 << 20 })) : file;
+  const unpacked = unpack && path.endsWith('.gz') ? file.pipe(createGunzip({ chunkSize: 1 << 20 })) : file;
   // An error of the file does not reach what it is piped to.
   if (unpacked !== file) file.on('error', (error) => unpacked.destroy(error));
   try {
