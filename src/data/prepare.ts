@@ -30,7 +30,7 @@ export interface DataOptions extends ShapeOptions, FaultLimits {
   similarity?: number;
   /** Default: physical cores; one for little data. */
   threads?: number;
-  onProgress?: (progress: DataProgress) => void;
+  onProgress?: (progress: PrepareProgress) => void;
   signal?: AbortSignal;
 }
 
@@ -51,7 +51,7 @@ export interface PrepareOptions extends DataOptions, EncodeOptions {
   shardTokens?: number;
 }
 
-export interface DataProgress {
+export interface PrepareProgress {
   stage: 'reading' | 'tokenising';
   /** Bytes of the data files. */
   done: number;
@@ -94,7 +94,7 @@ export async function prepare(options: PrepareOptions): Promise<PrepareResult> {
   if (state !== 'finished') {
     const work: WorkSettings = { ...workOf(options), model, encode, maxTokens, signQuestions: validation > 0 };
     await using pool = startPool(work, threadsOf(options, total), side);
-    const progress = (stage: DataProgress['stage']) => (done: number) => options.onProgress?.({ stage, done, total });
+    const progress = (stage: PrepareProgress['stage']) => (done: number) => options.onProgress?.({ stage, done, total });
     const shared = { ...options, fields: Object.keys(options.fields ?? {}), signal };
     let plan = folder.readPlan();
     if (!plan) {
