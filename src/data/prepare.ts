@@ -94,7 +94,8 @@ export async function prepare(options: PrepareOptions): Promise<PrepareResult> {
   if (state !== 'finished') {
     const work: WorkSettings = { ...workOf(options), model, encode, maxTokens, signQuestions: validation > 0 };
     await using pool = startPool(work, threadsOf(options, total), side);
-    const progress = (stage: PrepareProgress['stage']) => (done: number) => options.onProgress?.({ stage, done, total });
+    const progress = (stage: PrepareProgress['stage']) => (done: number) =>
+      options.onProgress?.({ stage, done, total });
     const shared = { ...options, fields: Object.keys(options.fields ?? {}), signal };
     let plan = folder.readPlan();
     if (!plan) {
