@@ -142,8 +142,8 @@ export class ScriptedEngine implements Engine {
     return new Float32Array(tokens.length * this.info.vocabSize);
   }
 
-  async score(tokens: readonly number[]): Promise<Float32Array> {
-    return new Float32Array(Math.max(0, tokens.length - 1)).fill(-Math.log(this.info.vocabSize));
+  async score(tokens: readonly number[], _signal?: AbortSignal, _adapter?: string, from = 1): Promise<Float32Array> {
+    return new Float32Array(Math.max(0, tokens.length - from)).fill(-Math.log(this.info.vocabSize));
   }
 
   /** How many tokens, their sum, the first and the last. */

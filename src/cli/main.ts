@@ -45,6 +45,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'measure how well a model predicts a text',
     load: async () => (await import('./perplexity.js')).perplexityCommand(),
   },
+  eval: {
+    summary: 'measure how well a model answers, alone or beside another',
+    load: async () => (await import('./eval.js')).evalCommand(),
+  },
   bench: {
     summary: 'time prefill and decoding',
     load: async () => (await import('./bench.js')).benchCommand(),

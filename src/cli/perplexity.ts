@@ -5,6 +5,7 @@
  */
 import { Command } from 'commander';
 import { KaiwenError } from '../errors.js';
+import { documentStart, scorePiece, windows } from '../evaluate/perplexity.js';
 import type { Engine } from '../generate/engine.js';
 import type { Tokenizer } from '../tokenizer/tokenizer.js';
 import { showNotices } from './backend.js';
@@ -68,7 +69,7 @@ async function perplexity(path: string, flags: Flags): Promise<void> {
   const length = flags.length ?? context;
   const pieces = documents
     ? documentPieces(documents, model.tokenizer, length)
-    : textPieces(text, model.tokenizer, length);
+    : windows(text, false, model.tokenizer, length);
   const result = await scorePieces(model.engine, pieces, flags.file);
   if (flags.json) {
     console.log(JSON.stringify({ model: model.name, file: flags.file, length, native, ...result }));
@@ -89,8 +90,9 @@ async function scorePieces(engine: Engine, pieces: number[][], file: string): Pr
     for (const [index, piece] of pieces.entries()) {
       progress.update(index, pieces.length);
       if (piece.length < 2) continue;
-      for (const logprob of await engine.score(piece)) sum -= logprob;
-      tokens += piece.length - 1;
+      const score = await scorePiece(engine, piece);
+      sum += score.nll;
+      tokens += score.tokens;
       count++;
     }
   } finally {
@@ -110,22 +112,9 @@ async function scorePieces(engine: Engine, pieces: number[][], file: string): Pr
   return { perplexity: Math.exp(nllPerToken), nllPerToken, tokens, pieces: count };
 }
 
-function textPieces(text: string, tokenizer: Tokenizer, length: number): number[][] {
-  const bos = bosOf(tokenizer);
-  const ids = tokenizer.encode(text);
-  const step = Math.max(1, length - bos.length);
-  const pieces: number[][] = [];
-  for (let at = 0; at < ids.length; at += step) pieces.push([...bos, ...ids.slice(at, at + step)]);
-  return pieces;
-}
-
 function documentPieces(documents: Document[], tokenizer: Tokenizer, length: number): number[][] {
-  const bos = bosOf(tokenizer);
+  const bos = documentStart(tokenizer);
   return documents.map(({ text, control }) => [...bos, ...tokenizer.encode(text, { control })].slice(0, length));
-}
-
-function bosOf({ addBos, bosToken }: Tokenizer): number[] {
-  return addBos && bosToken !== undefined ? [bosToken] : [];
 }
 
 interface Document {

@@ -2,6 +2,8 @@
  * What applications see: a loaded model that speaks text. `load()` in src/index.ts makes one from a checkpoint;
  * the command line and the server stand on this interface alone.
  */
+import type { JsonObject } from '../formats/checkpoint.js';
+import type { ToolCall } from '../tokenizer/chat-template.js';
 import type { Tokenizer } from '../tokenizer/tokenizer.js';
 import type { Engine, EngineInfo, EngineOptions, FinishReason, GenerateStats, SamplingParams } from './engine.js';
 
@@ -10,6 +12,8 @@ export interface ChatMessage {
   content: string;
   /** The thinking that came before an assistant's answer; templates decide whether to show it to the model again. */
   thinking?: string;
+  /** What an assistant's message calls besides or instead of its content. */
+  toolCalls?: readonly ToolCall[];
 }
 
 export interface GenerateOptions extends Partial<SamplingParams> {
@@ -26,10 +30,16 @@ export interface GenerateOptions extends Partial<SamplingParams> {
   signal?: AbortSignal;
 }
 
-export interface ChatOptions extends GenerateOptions {
+export interface PromptOptions {
   /** Let the model think first, where it can. Default: the template's own. */
   think?: boolean;
+  /** Definitions of functions that may be called, for the template; calls come as text, in the template's own format. */
+  tools?: readonly JsonObject[];
+  /** The adapter whose template it is. */
+  adapter?: string;
 }
+
+export interface ChatOptions extends GenerateOptions, PromptOptions {}
 
 export interface TokenLogprob {
   id: number;
@@ -63,6 +73,8 @@ export interface Model extends AsyncDisposable {
   chat(messages: readonly ChatMessage[], options?: ChatOptions): AsyncIterable<TextEvent>;
   /** Final hidden state of the text's last token, [hidden]. */
   embed(text: string, options?: { signal?: AbortSignal; adapter?: string }): Promise<Float32Array>;
+  /** The ids that `chat` sends for a whole conversation, up to the assistant's answer. */
+  prompt(messages: readonly ChatMessage[], options?: PromptOptions): number[];
   tokenize(text: string, options?: { control?: boolean }): number[];
   detokenize(ids: Iterable<number>): string;
   close(): Promise<void>;

@@ -122,8 +122,8 @@ class EngineClient implements Engine {
     return this.call({ kind: 'logits', tokens, ...rest }, signal) as Promise<Float32Array>;
   }
 
-  async score(tokens: readonly number[], signal?: AbortSignal, adapter?: string): Promise<Float32Array> {
-    return this.call({ kind: 'score', tokens, adapter }, signal) as Promise<Float32Array>;
+  async score(tokens: readonly number[], signal?: AbortSignal, adapter?: string, from?: number): Promise<Float32Array> {
+    return this.call({ kind: 'score', tokens, adapter, from }, signal) as Promise<Float32Array>;
   }
 
   async embed(tokens: readonly number[], signal?: AbortSignal, adapter?: string): Promise<Float32Array> {

@@ -159,8 +159,11 @@ export interface Engine extends AsyncDisposable {
     tokens: readonly number[],
     options?: { chunk?: number; signal?: AbortSignal; adapter?: string },
   ): Promise<Float32Array>;
-  /** Natural log-probability of each token given those before it: [T - 1], for tokens[1..]. */
-  score(tokens: readonly number[], signal?: AbortSignal, adapter?: string): Promise<Float32Array>;
+  /**
+   * Natural log-probability of each token given those before it: [T - from], for tokens[from..]; `from` is 1 unless
+   * given. A larger one lets several endings of one beginning share its computation, as answers share prompts.
+   */
+  score(tokens: readonly number[], signal?: AbortSignal, adapter?: string, from?: number): Promise<Float32Array>;
   /** Final hidden state after the last norm, of the last token: [hidden]. */
   embed(tokens: readonly number[], signal?: AbortSignal, adapter?: string): Promise<Float32Array>;
   /**

@@ -14,7 +14,7 @@ export interface WorkerData {
 export type Task =
   | { kind: 'generate'; request: GenerateRequest }
   | { kind: 'logits'; tokens: readonly number[]; chunk?: number; adapter?: string }
-  | { kind: 'score'; tokens: readonly number[]; adapter?: string }
+  | { kind: 'score'; tokens: readonly number[]; adapter?: string; from?: number }
   | { kind: 'embed'; tokens: readonly number[]; adapter?: string }
   | { kind: 'bench'; prompt: number; decode: number; repeat: number; sequences: number; reuse: boolean };
 

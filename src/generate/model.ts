@@ -6,7 +6,7 @@ import { KaiwenError } from '../errors.js';
 import type { JsonObject } from '../formats/checkpoint.js';
 import { ChatTemplate } from '../tokenizer/chat-template.js';
 import type { Tokenizer } from '../tokenizer/tokenizer.js';
-import type { ChatMessage, ChatOptions, GenerateOptions, Model, TextEvent } from './api.js';
+import type { ChatMessage, ChatOptions, GenerateOptions, Model, PromptOptions, TextEvent } from './api.js';
 import { fitConversation } from './conversation.js';
 import { defined, samplingDefaults, stopTokens } from './defaults.js';
 import type { Engine, EngineInfo, GenerateRequest, SamplingParams } from './engine.js';
@@ -82,14 +82,18 @@ export class TextModel implements Model {
   }
 
   async *chat(messages: readonly ChatMessage[], options: ChatOptions = {}): AsyncGenerator<TextEvent> {
-    const { think, maxTokens } = options;
+    const { think, tools, maxTokens } = options;
     const { template } = this.#voice(options.adapter);
-    const render = (some: readonly ChatMessage[]) => template.render(some, { think });
+    const render = (some: readonly ChatMessage[]) => template.render(some, { think, tools });
     const { rendered, notice } = fitConversation(messages, render, this.info.context, maxTokens);
     const request = this.#request(rendered.tokens, options);
     if (notice) yield { type: 'notice', message: notice };
     const splitter = template.canThink ? new ThinkingSplitter(rendered.thinkingOpen) : undefined;
     yield* streamText(this.engine, this.tokenizer, request, { ...options, splitter });
+  }
+
+  prompt(messages: readonly ChatMessage[], { think, tools, adapter }: PromptOptions = {}): number[] {
+    return this.#voice(adapter).template.render(messages, { think, tools }).tokens;
   }
 
   async embed(text: string, options: { signal?: AbortSignal; adapter?: string } = {}): Promise<Float32Array> {

@@ -13,6 +13,7 @@ import { Drafter, NO_SPECULATION, newHabits } from './speculation.js';
 import type { Tensor } from './tensor.js';
 
 type BenchTask = Extract<Task, { kind: 'bench' }>;
+type RowsTask = Pick<Extract<Task, { kind: 'logits' }>, 'tokens' | 'chunk' | 'adapter'> & { from?: number };
 
 export class Session {
   private readonly slots: Slots;
@@ -73,11 +74,13 @@ export class Session {
   }
 
   private async score(task: Extract<Task, { kind: 'score' }>, signal: AbortSignal): Promise<Float32Array> {
-    const { tokens } = task;
+    const { tokens, from = 1 } = task;
     this.checkTokens(tokens, this.model.info.context);
-    const scores = new Float32Array(tokens.length - 1);
+    if (!(from >= 1 && from <= tokens.length)) throw new KaiwenError('bad_input', `No token ${from} can be scored.`);
+    const scores = new Float32Array(tokens.length - from);
     await this.eachRow(task, signal, (row, logits) => {
-      if (row < scores.length) scores[row] = logits[tokens[row + 1]] - logSumExp(logits);
+      const next = row + 1;
+      if (next < tokens.length) scores[next - from] = logits[tokens[next]] - logSumExp(logits);
     });
     return scores;
   }
@@ -139,26 +142,34 @@ export class Session {
     return { prefillMs, decodeMs };
   }
 
-  /** Computes a fresh sequence and hands over the logits of every row. */
+  /**
+   * Computes a sequence and hands over the logits of every row, or of those that predict the tokens from `from` on;
+   * the rows before need not be computed where a sequence knows them.
+   */
   private async eachRow(
-    { tokens, chunk = this.model.chunk, adapter }: { tokens: readonly number[]; chunk?: number; adapter?: string },
+    { tokens, chunk = this.model.chunk, adapter, from = 1 }: RowsTask,
     signal: AbortSignal,
     use: (row: number, logits: Float32Array) => void,
   ): Promise<void> {
     const { runner, definition } = this.model;
     const { vocabSize } = definition;
     const held = adapterNamed(this.model, adapter);
-    using lease = await this.lend([], signal);
+    const known = tokens.slice(0, from);
+    using lease = await this.lend(from > 1 ? known : [], signal, 1, held);
     const [sequence] = lease.sequences;
-    sequence.begin(tokens.length, definition.rope, held);
+    const { rope } = definition;
+    if (from > 1 && !sequence.isRecurrent && rope.key(from) === rope.key(tokens.length)) {
+      sequence.reuse(known, rope, held);
+      sequence.length = tokens.length;
+    } else sequence.begin(tokens.length, rope, held);
     const size = Math.max(1, Math.min(chunk, this.model.chunk));
     await this.fill(sequence, tokens, size, signal, (hidden) => {
       const first = sequence.position - hidden.rows;
       // Enough at once to share the head's weights, few enough to stay small.
-      for (let from = 0; from < hidden.rows; from += MAX_STEP_ROWS) {
-        const rows = Math.min(MAX_STEP_ROWS, hidden.rows - from);
-        const logits = runner.logits(hidden, from, rows);
-        for (let i = 0; i < rows; i++) use(first + from + i, logits.subarray(i * vocabSize, (i + 1) * vocabSize));
+      for (let at = Math.max(0, from - 1 - first); at < hidden.rows; at += MAX_STEP_ROWS) {
+        const rows = Math.min(MAX_STEP_ROWS, hidden.rows - at);
+        const logits = runner.logits(hidden, at, rows);
+        for (let i = 0; i < rows; i++) use(first + at + i, logits.subarray(i * vocabSize, (i + 1) * vocabSize));
       }
     });
   }
