@@ -105,6 +105,10 @@ export function gatherBackward(op: usize, piece: i32, scratch: usize): void {
     for (let k = 0; k < topK; k++) {
       const place = <usize>load<u32>(ptr(op, 1) + (<usize>(t * topK + k) << 2));
       const dxs = ptr(op, 0) + (place * <usize>cols + <usize>first << 2);
+      if (k == 0 && !int(op, 9)) {
+        memory.copy(dx, dxs, bytes);
+        continue;
+      }
       let i: usize = 0;
       for (; i + 16 <= bytes; i += 16) v128.store(dx + i, f32x4.add(v128.load(dx + i), v128.load(dxs + i)));
       for (; i < bytes; i += 4) store<f32>(dx + i, load<f32>(dx + i) + load<f32>(dxs + i));

@@ -103,10 +103,10 @@ function elements(a: Assembler, isa: Isa, constant: Constant, end: Gp, lines: nu
 }
 
 /** Vectors at once: as many as leave half the registers to constants. */
-export const chains = (isa: Isa): number => isa.registers / 8;
+const chains = (isa: Isa): number => isa.registers / 8;
 
 /** Puts constants into the registers that vectors leave free. */
-export function holdConstants(a: Assembler, isa: Isa, constants: Constants): Constant {
+function holdConstants(a: Assembler, isa: Isa, constants: Constants): Constant {
   const held = [...EXPONENTIAL_CONSTANTS, -0].slice(0, isa.registers / 2);
   const register = (i: number) => (isa.bits === 512 ? zmm : ymm)(isa.registers / 2 + i);
   for (const [i, value] of held.entries()) a.vmovups(register(i), constants.of(value));

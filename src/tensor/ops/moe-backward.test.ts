@@ -47,7 +47,7 @@ onBothBuilds('gradients of a mixture of experts', (simd) => {
       bench.run();
       combineBackward(p, { ...at, ...shape, dOutStride: cols + 3 });
       routeBackward(p, { ...at, ...shape });
-      gatherBackward(p, { ...at, ...shape, dxs: at.y, dxStride: cols + 1 });
+      gatherBackward(p, { accumulate: true, ...at, ...shape, dxs: at.y, dxStride: cols + 1 });
       runBackwards(bench);
 
       const { ids, weights } = reference.route(logits, experts, topK, normalize);
@@ -113,7 +113,7 @@ onBothBuilds('gradients of a mixture of experts', (simd) => {
     routeBackward(p, { ...at, ...shape });
     bench.run();
     scaleRows(at.xs);
-    gatherBackward(p, { ...at, ...shape, dxs: at.xs });
+    gatherBackward(p, { accumulate: true, ...at, ...shape, dxs: at.xs });
     bench.run();
     expect(relativeError(bench.floats(at.out, tokens * cols), forward(logits, x))).toBeLessThan(1e-5);
     const ofLogits = gradientOf((scores) => dot(forward(scores, x), dOut), logits);

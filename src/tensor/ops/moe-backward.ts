@@ -61,19 +61,21 @@ export interface GatherBackward {
   dxs: number;
   /** i32 [tokens, topK], of gather(). */
   inverse: number;
-  /** [tokens, cols]; added to. */
+  /** [tokens, cols]. */
   dx: number;
   dxStride?: number;
+  /** Add to what dx holds instead of replacing it. */
+  accumulate?: boolean;
   tokens: number;
   topK: number;
   cols: number;
 }
 
-/** dx[t] += Σ_k dxs[inverse[t, k]]. */
+/** dx[t] (+)= Σ_k dxs[inverse[t, k]]. */
 export function gatherBackward(p: Program, o: GatherBackward): void {
-  const { dxs, inverse, dx, tokens, topK, cols, dxStride = cols } = o;
+  const { dxs, inverse, dx, tokens, topK, cols, dxStride = cols, accumulate = false } = o;
   const per = columnsPerPiece(cols, Math.max(64, Math.floor((1 << 15) / topK)));
   const rows = rowsPerPiece(tokens, topK * Math.min(per, cols), 1 << 15);
   const pieces = Math.ceil(tokens / rows) * Math.ceil(cols / per);
-  p.emit(Op.gatherBackward, pieces, [dxs, inverse, dx, tokens, topK, cols, dxStride, per, rows]);
+  p.emit(Op.gatherBackward, pieces, [dxs, inverse, dx, tokens, topK, cols, dxStride, per, rows, accumulate ? 1 : 0]);
 }
