@@ -4,32 +4,34 @@
  * columns queries), so that most products read keys and values as they lie:
  *
  *   P = e^(k qᵀ − lse),   dS = P ∘ (v dOᵀ − D),   D = Σ dO ∘ out of each query,
- *   dv += P dO,   dk += dS q,   dqᵀ += kᵀ dS,
+ *   dv += P dO,   dk += dS q,   dq += dSᵀ k,
  *
  * where q carries the scale already. See FlashAttention (arXiv:2205.14135, appendix B).
  */
+import { GRADIENT_QUERIES, GradientArgs, Native } from '../src/tensor/native/kernels';
 import { TRAIN_PANEL, TrainFloat, TrainInt } from '../src/tensor/ops/attention-train-constants';
+import { Held } from '../src/tensor/ops/layout-constants';
 import { scaleRow } from './attention-rows';
 import {
-  addRows, blockAt, count, factorOf, multiply, packColumns, packRows, padded, rowAt, runRows, runStart, transpose,
+  addRows, blockAt, count, factorOf, multiply, padded, prepare, rowAt, runRows, runStart, WORKSPACE,
 } from './attention-train-blocks';
+import { packColumns, packRows } from './gemm-pack';
+import { callNative, hasNative, setArg } from './native';
 import { int, ptr } from './record';
 import { exp, madd, sum } from './simd';
 
-/** Queries, and keys, of a block. */
-const BLOCK: i32 = 64;
+/** Queries, and keys, of a block; of a part of a block in which some queries do not see some keys. */
+const BLOCK: i32 = GRADIENT_QUERIES;
+const STEP: i32 = 32;
 /** Bytes from one key's scores to the next key's. */
-const LINE: usize = 256;
-/** Bytes of a block of scores. */
-const SCORES: usize = 64 * LINE;
+const LINE: usize = GRADIENT_QUERIES << 2;
+const SCORES: usize = GRADIENT_QUERIES * LINE;
 
-/** Where the piece's things lie in its scratch, [64][headDim] each if nothing else is said; the arguments of products first. */
-const LSE: usize = 64;
+/** Where a block's things lie in the scratch: two numbers of each query, then scores and their gradients, [keys][queries]. */
+const LSE: usize = WORKSPACE;
 const D: usize = LSE + 256;
 const S: usize = D + 256;
-const DP: usize = S + SCORES;
-/** dS again, in panels of 16 queries. */
-const DS: usize = DP + SCORES;
+const DS: usize = S + SCORES;
 const BLOCKS: usize = DS + SCORES;
 
 export function attentionTrainBackward(op: usize, piece: i32, scratch: usize): void {
@@ -49,6 +51,7 @@ export function attentionTrainBackward(op: usize, piece: i32, scratch: usize): v
     memory.fill(rowAt(op, TrainInt.dk, TrainInt.dkStride, key) + kvOffset, 0, <usize>dim << 2);
     memory.fill(rowAt(op, TrainInt.dv, TrainInt.dvStride, key) + kvOffset, 0, <usize>dim << 2);
   }
+  prepare(scratch);
   const group = heads / kvHeads;
   for (let head = kvHead * group; head < (kvHead + 1) * group; head++) {
     for (let query = from; query < rows; query += BLOCK) {
@@ -64,8 +67,6 @@ function queryBlock(
   const heads = count(op, TrainFloat.heads);
   const dim = count(op, TrainFloat.headDim);
   const depth = padded(dim);
-  const wide = padded(n);
-  const panels = wide / TRAIN_PANEL;
   const rowBytes = <usize>depth << 2;
   const blockBytes = <usize>BLOCK * rowBytes;
   const scaled = scratch + BLOCKS;
@@ -73,10 +74,9 @@ function queryBlock(
   const qRows = qColumns + blockBytes;
   const dOutColumns = qRows + blockBytes;
   const dOutRows = dOutColumns + blockBytes;
-  // [headDim][64]
-  const keysT = dOutRows + blockBytes;
-  const dqT = keysT + blockBytes;
-  const product = dqT + blockBytes;
+  const kRows = dOutRows + blockBytes;
+  const dq = kRows + blockBytes;
+  const spare = dq + blockBytes;
 
   const offset = <usize>(head * dim) << 2;
   const row = start + query;
@@ -93,14 +93,15 @@ function queryBlock(
     store<f32>(scratch + D + at, dot(dOut + <usize>i * dOutStride, out, dim));
   }
   // Columns without a query get weights of 0.
-  for (let i = n; i < wide; i++) {
+  for (let i = n; i < BLOCK; i++) {
     store<f32>(scratch + LSE + (<usize>i << 2), f32.MAX_VALUE);
     store<f32>(scratch + D + (<usize>i << 2), 0);
   }
-  packColumns(scaled, rowBytes, n, dim, qColumns);
-  packRows(scaled, rowBytes, n, dim, qRows, <usize>n << 6);
-  packColumns(dOut, dOutStride, n, dim, dOutColumns);
-  packRows(dOut, dOutStride, n, dim, dOutRows, <usize>n << 6);
+  const panelBytes = <usize>dim << 6;
+  packRows(Held.f32, scaled, rowBytes, n, dim, qColumns, panelBytes, scratch);
+  packColumns(Held.f32, scaled, rowBytes, n, dim, qRows, <usize>BLOCK << 6, scratch);
+  packRows(Held.f32, dOut, dOutStride, n, dim, dOutColumns, panelBytes, scratch);
+  packColumns(Held.f32, dOut, dOutStride, n, dim, dOutRows, <usize>BLOCK << 6, scratch);
 
   const kStride = <usize>int(op, TrainInt.kStride) << 2;
   const vStride = <usize>int(op, TrainInt.vStride) << 2;
@@ -114,23 +115,54 @@ function queryBlock(
     const v = rowAt(op, TrainInt.v, TrainInt.vStride, start + key) + kvOffset;
     const dk = rowAt(op, TrainInt.dk, TrainInt.dkStride, start + key) + kvOffset;
     const dv = rowAt(op, TrainInt.dv, TrainInt.dvStride, start + key) + kvOffset;
-    multiply(scratch, k, kStride, keys, qColumns, <usize>dim << 6, panels, dim, scratch + S, LINE);
-    multiply(scratch, v, vStride, keys, dOutColumns, <usize>dim << 6, panels, dim, scratch + DP, LINE);
-    weightsAndGradients(scratch, keys, wide, key - query);
-    multiply(scratch, scratch + S, LINE, keys, dOutRows, <usize>n << 6, depth / TRAIN_PANEL, n, product, rowBytes);
-    addRows(product, rowBytes, dv, dvStride, keys, dim);
-    multiply(scratch, scratch + DP, LINE, keys, qRows, <usize>n << 6, depth / TRAIN_PANEL, n, product, rowBytes);
-    addRows(product, rowBytes, dk, dkStride, keys, dim);
-    transpose(k, kStride, keys, dim, keysT, LINE);
-    const sums = key == from ? dqT : product;
-    multiply(scratch, keysT, LINE, dim, scratch + DS, <usize>BLOCK << 6, panels, keys, sums, LINE);
-    if (key != from) addRows(product, LINE, dqT, LINE, dim, wide);
+    // On the diagonal, what no query of a part sees is left out.
+    const diagonal = key == query;
+    const step = diagonal ? STEP : BLOCK;
+    for (let c = 0; c < n; c += step) {
+      const rows = diagonal ? min(keys, c + step) : keys;
+      const panels = (min(step, n - c) + TRAIN_PANEL - 1) / TRAIN_PANEL;
+      const columns = <usize>c * <usize>dim << 2;
+      const to = scratch + S + (<usize>c << 2);
+      multiply(scratch, false, k, kStride, rows, qColumns + columns, panelBytes, panels, dim, to, LINE, false);
+      multiply(scratch, false, v, vStride, rows, dOutColumns + columns, panelBytes, panels, dim, to + SCORES, LINE, false);
+    }
+    weightsAndGradients(scratch, keys, n, diagonal);
+    for (let r = 0; r < keys; r += step) {
+      const rows = min(step, keys - r);
+      // The first query that sees one of these keys.
+      const first = diagonal ? r : 0;
+      const at = <usize>r * LINE + (<usize>first << 2);
+      const b = <usize>first << 6;
+      accumulate(scratch, scratch + S + at, rows, dOutRows + b, n - first, dim, dv + <usize>r * dvStride, dvStride, spare);
+      accumulate(scratch, scratch + DS + at, rows, qRows + b, n - first, dim, dk + <usize>r * dkStride, dkStride, spare);
+    }
+    packColumns(Held.f32, k, kStride, keys, dim, kRows, <usize>BLOCK << 6, scratch);
+    for (let c = 0; c < n; c += step) {
+      const a = scratch + DS + (<usize>c << 2);
+      const depthSeen = diagonal ? min(keys, c + step) : keys;
+      const to = dq + <usize>c * rowBytes;
+      multiply(
+        scratch, true, a, LINE, min(step, n - c), kRows, <usize>BLOCK << 6, depth / TRAIN_PANEL, depthSeen, to, rowBytes,
+        key > from,
+      );
+    }
   }
-
-  transpose(dqT, LINE, dim, n, product, rowBytes);
   for (let i = 0; i < n; i++) {
-    scaleRow(product + <usize>i * rowBytes, queryGradient(op, row + i, from) + offset, dim, factorOf(op, row + i));
+    scaleRow(dq + <usize>i * rowBytes, queryGradient(op, row + i, from) + offset, dim, factorOf(op, row + i));
   }
+}
+
+/** dst[rows][dim] += a[rows][k] · b, a in lines, b in panels of a block; `spare` where columns are not whole panels. */
+function accumulate(
+  scratch: usize, a: usize, rows: i32, b: usize, k: i32, dim: i32, dst: usize, stride: usize, spare: usize,
+): void {
+  const whole = dim % TRAIN_PANEL == 0;
+  const rowBytes = <usize>padded(dim) << 2;
+  multiply(
+    scratch, false, a, LINE, rows, b, <usize>BLOCK << 6, padded(dim) / TRAIN_PANEL, k,
+    whole ? dst : spare, whole ? stride : rowBytes, whole,
+  );
+  if (!whole) addRows(spare, rowBytes, dst, stride, rows, dim);
 }
 
 /** A row's gradient of queries from the range of keys that begins at `from`. */
@@ -142,29 +174,38 @@ function queryGradient(op: usize, row: i32, from: i32): usize {
 }
 
 /**
- * Turns the scores at S into weights and the gradients of weights at DP into those of scores, which go to DS too.
- * `ahead`: by how much the first key's position is larger than the first query's.
+ * Turns the scores at S into weights and the gradients of weights at DS into those of scores; on the diagonal, key i is
+ * seen by query i and those after it.
  */
-function weightsAndGradients(scratch: usize, keys: i32, wide: i32, ahead: i32): void {
-  let lanes = i32x4(0, 1, 2, 3);
-  for (let c: usize = 0; c < <usize>wide << 2; c += 16) {
+function weightsAndGradients(scratch: usize, keys: i32, queries: i32, diagonal: bool): void {
+  if (hasNative(Native.scoreGradients)) {
+    setArg(scratch, GradientArgs.scores, scratch + S);
+    setArg(scratch, GradientArgs.gradients, scratch + DS);
+    setArg(scratch, GradientArgs.lse, scratch + LSE);
+    setArg(scratch, GradientArgs.mean, scratch + D);
+    setArg(scratch, GradientArgs.keys, keys);
+    setArg(scratch, GradientArgs.diagonal, diagonal);
+    callNative(Native.scoreGradients, scratch);
+    return;
+  }
+  for (let query = 0; query < queries; query += 4) {
+    const c = <usize>query << 2;
     const lse = v128.load(scratch + LSE + c);
     const mean = v128.load(scratch + D + c);
+    const lanes = i32x4.add(i32x4.splat(diagonal ? query : BLOCK), i32x4(0, 1, 2, 3));
+    const seen = diagonal ? min(keys, query + 4) : keys;
     let s = scratch + S + c;
-    let panel = scratch + DS + (c >> 6) * (<usize>BLOCK << 6) + (c & 63);
-    let first = i32x4.splat(ahead);
-    for (let key = 0; key < keys; key++) {
-      const visible = i32x4.ge_s(lanes, first);
-      const weight = v128.and(exp(f32x4.sub(v128.load(s), lse)), visible);
-      const gradient = f32x4.mul(weight, f32x4.sub(v128.load(s, SCORES), mean));
+    for (let key = 0; key < seen; key++) {
+      const weight = v128.and(exp(f32x4.sub(v128.load(s), lse)), i32x4.ge_s(lanes, i32x4.splat(key)));
       v128.store(s, weight);
-      v128.store(s, gradient, SCORES);
-      v128.store(panel, gradient);
-      first = i32x4.add(first, i32x4.splat(1));
+      v128.store(s, f32x4.mul(weight, f32x4.sub(v128.load(s, SCORES), mean)), SCORES);
       s += LINE;
-      panel += 64;
     }
-    lanes = i32x4.add(lanes, i32x4.splat(4));
+    for (let key = seen; key < keys; key++) {
+      v128.store(s, f32x4.splat(0));
+      v128.store(s, f32x4.splat(0), SCORES);
+      s += LINE;
+    }
   }
 }
 

@@ -1,12 +1,9 @@
-/**
- * What the passes of attention in training share: finding a piece's rows, cutting blocks of rows into the panels that
- * products read (tile.ts), and the products themselves, in machine code where there is any.
- */
+/** What the passes of attention in training share: finding a piece's rows, and products, in machine code where there is any. */
 import { Native, ProductArgs } from '../src/tensor/native/kernels';
 import { TRAIN_PANEL, TrainFloat, TrainInt } from '../src/tensor/ops/attention-train-constants';
+import { tiles } from './gemm-tile';
 import { callNative, hasNative, setArg } from './native';
 import { float, int, ptr } from './record';
-import { product } from './tile';
 
 /** A count that a record keeps as a float. */
 // @ts-ignore: decorator
@@ -58,101 +55,38 @@ export function factorOf(op: usize, row: i32): f32 {
   return qScale ? float(op, TrainFloat.scale) * load<f32>(qScale + (<usize>row << 2)) : float(op, TrainFloat.scale);
 }
 
-/** dst[c][r] = src[r][c]. Strides are in bytes. */
-export function transpose(src: usize, srcStride: usize, rows: i32, cols: i32, dst: usize, dstStride: usize): void {
-  const evenCols = cols & -4;
-  let r = 0;
-  for (; r + 4 <= rows; r += 4) {
-    let from = src;
-    let to = dst;
-    for (let c = 0; c < evenCols; c += 4) {
-      const a0 = v128.load(from);
-      const a1 = v128.load(from + srcStride);
-      const a2 = v128.load(from + (srcStride << 1));
-      const a3 = v128.load(from + srcStride * 3);
-      const low01 = v128.shuffle<f32>(a0, a1, 0, 4, 1, 5);
-      const low23 = v128.shuffle<f32>(a2, a3, 0, 4, 1, 5);
-      const high01 = v128.shuffle<f32>(a0, a1, 2, 6, 3, 7);
-      const high23 = v128.shuffle<f32>(a2, a3, 2, 6, 3, 7);
-      v128.store(to, v128.shuffle<i64>(low01, low23, 0, 2));
-      v128.store(to + dstStride, v128.shuffle<i64>(low01, low23, 1, 3));
-      v128.store(to + (dstStride << 1), v128.shuffle<i64>(high01, high23, 0, 2));
-      v128.store(to + dstStride * 3, v128.shuffle<i64>(high01, high23, 1, 3));
-      from += 16;
-      to += dstStride << 2;
-    }
-    for (let c = evenCols; c < cols; c++) {
-      for (let i: usize = 0; i < 4; i++) store<f32>(to + (i << 2), load<f32>(from + i * srcStride));
-      from += 4;
-      to += dstStride;
-    }
-    src += srcStride << 2;
-    dst += 16;
-  }
-  for (; r < rows; r++) {
-    let to = dst;
-    for (let c: usize = 0; c < <usize>cols; c++) {
-      store<f32>(to, load<f32>(src + (c << 2)));
-      to += dstStride;
-    }
-    src += srcStride;
-    dst += 4;
-  }
-}
-
-/** Panels whose columns are the rows of src: [row / 16][column][16], the last filled up with zeros. */
-export function packColumns(src: usize, stride: usize, rows: i32, cols: i32, dst: usize): void {
-  const panelBytes = <usize>cols << 6;
-  for (let r = 0; r < rows; r += TRAIN_PANEL) {
-    const n = min(TRAIN_PANEL, rows - r);
-    if (n < TRAIN_PANEL) memory.fill(dst, 0, panelBytes);
-    transpose(src, stride, n, cols, dst, 64);
-    src += stride << 4;
-    dst += panelBytes;
-  }
-}
-
-/** Panels of 16 columns of src: [column / 16][row][16], panels `next` bytes apart, the last filled up with zeros. */
-export function packRows(src: usize, stride: usize, rows: i32, cols: i32, dst: usize, next: usize): void {
-  for (let c = 0; c < cols; c += TRAIN_PANEL) {
-    let from = src + (<usize>c << 2);
-    const end = dst + (<usize>rows << 6);
-    const bytes = <usize>min(TRAIN_PANEL, cols - c) << 2;
-    for (let to = dst; to < end; to += 64) {
-      if (bytes == 64) {
-        v128.store(to, v128.load(from));
-        v128.store(to, v128.load(from, 16), 16);
-        v128.store(to, v128.load(from, 32), 32);
-        v128.store(to, v128.load(from, 48), 48);
-      } else {
-        memory.fill(to + bytes, 0, 64 - bytes);
-        memory.copy(to, from, bytes);
-      }
-      from += stride;
-    }
-    dst += next;
-  }
-}
-
-/** c[rows][16 · panels] = a · b, b in panels `bNext` bytes apart. The first parameter is 64 bytes for arguments. */
+/**
+ * c[rows][16 · panels] (+)= a · b, with b in panels `bNext` bytes apart; a transposed lies in columns of one k each, aStride
+ * bytes apart.
+ */
 export function multiply(
-  args: usize, a: usize, aStride: usize, rows: i32, b: usize, bNext: usize, panels: i32, k: i32, c: usize, cStride: usize,
+  scratch: usize, transposed: bool, a: usize, aStride: usize, rows: i32, b: usize, bNext: usize, panels: i32, k: i32,
+  c: usize, cStride: usize, add: bool,
 ): void {
-  if (!hasNative(Native.product)) {
-    product<f32>(a, aStride, rows, b, bNext, panels, k, c, cStride);
+  const kernel = transposed ? Native.productTransposed : Native.product;
+  if (!hasNative(kernel)) {
+    tiles(transposed, a, aStride, rows, b, bNext, panels, k, c, cStride, add);
     return;
   }
-  setArg(args, ProductArgs.a, a);
-  setArg(args, ProductArgs.aStride, aStride);
-  setArg(args, ProductArgs.rows, rows);
-  setArg(args, ProductArgs.b, b);
-  setArg(args, ProductArgs.bNext, bNext);
-  setArg(args, ProductArgs.panels, panels);
-  setArg(args, ProductArgs.k, k);
-  setArg(args, ProductArgs.c, c);
-  setArg(args, ProductArgs.cStride, cStride);
-  setArg(args, ProductArgs.scales, 0);
-  callNative(Native.product, args);
+  setArg(scratch, ProductArgs.a, a);
+  setArg(scratch, ProductArgs.aStride, aStride);
+  setArg(scratch, ProductArgs.rows, rows);
+  setArg(scratch, ProductArgs.b, b);
+  setArg(scratch, ProductArgs.bNext, bNext);
+  setArg(scratch, ProductArgs.panels, panels);
+  setArg(scratch, ProductArgs.k, k);
+  setArg(scratch, ProductArgs.c, c);
+  setArg(scratch, ProductArgs.cStride, cStride);
+  setArg(scratch, ProductArgs.scales, add ? scratch + ONES : 0);
+  callNative(kernel, scratch);
+}
+
+/** Scratch begins with arguments of machine code and, for sums that are added to, a factor of 1 for each row of a block. */
+const ONES: usize = 64;
+export const WORKSPACE: usize = ONES + 256;
+
+export function prepare(scratch: usize): void {
+  for (let i: usize = 0; i < 256; i += 16) v128.store(scratch + ONES + i, f32x4.splat(1));
 }
 
 /** dst[r][0..cols) += src[r][0..cols). */

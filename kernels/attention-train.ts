@@ -5,11 +5,13 @@
  */
 import { Native, ProductArgs } from '../src/tensor/native/kernels';
 import { TRAIN_PANEL, TrainFloat, TrainInt } from '../src/tensor/ops/attention-train-constants';
+import { Held } from '../src/tensor/ops/layout-constants';
 import { hasNativeAttention, nativeSoftmax } from './attention-native';
 import { scaleRow, softmax } from './attention-rows';
 import {
-  blockAt, count, factorOf, multiply, packColumns, packRows, padded, rowAt, runRows, runStart,
+  blockAt, count, factorOf, multiply, padded, rowAt, runRows, runStart, WORKSPACE,
 } from './attention-train-blocks';
+import { packColumns, packRows } from './gemm-pack';
 import { callNative, setArg } from './native';
 import { int, ptr } from './record';
 import { tile4 } from './tile';
@@ -53,8 +55,9 @@ export function attentionTrainPack(op: usize, piece: i32, scratch: usize): void 
   let k = rowAt(op, TrainInt.k, TrainInt.kStride, row);
   let v = rowAt(op, TrainInt.v, TrainInt.vStride, row);
   for (let head = 0; head < kvHeads; head++) {
-    packColumns(k, kStride, rows, dim, keys + (<usize>position * <usize>dim << 2));
-    packRows(v, vStride, rows, dim, values + (<usize>position << 6), <usize>positions(op) << 6);
+    const panels = keys + (<usize>position * <usize>dim << 2);
+    packRows(Held.f32, k, kStride, rows, dim, panels, <usize>dim << 6, scratch);
+    packColumns(Held.f32, v, vStride, rows, dim, values + (<usize>position << 6), <usize>positions(op) << 6, scratch);
     keys += headBytes;
     values += headBytes;
     k += <usize>dim << 2;
@@ -85,14 +88,15 @@ export function attentionTrain(op: usize, piece: i32, scratch: usize): void {
   const fours = <usize>((rows + 3) & ~3);
   const sumBytes = <usize>depth << 2;
   const line = <usize>(block << 2) + 64;
-  const q = scratch + 64;
+  const q = scratch + WORKSPACE;
   const o = q + fours * sumBytes;
   const scores = o + fours * sumBytes;
   const top = scores + fours * line;
   const total = top + (fours << 2);
   const correction = total + (fours << 2);
   memory.fill(o, 0, fours * sumBytes);
-  memory.fill(scores, 0, fours * line);
+  // Tiles of four rows read those behind the last too.
+  memory.fill(scores + <usize>rows * line, 0, (fours - <usize>rows) * line);
   memory.fill(total, 0, fours << 3);
   for (let r: usize = 0; r < fours; r++) store<f32>(top + (r << 2), -f32.MAX_VALUE);
   const headOffset = <usize>(kvHead * group * dim) << 2;
@@ -112,7 +116,7 @@ export function attentionTrain(op: usize, piece: i32, scratch: usize): void {
     const panels = (n + TRAIN_PANEL - 1) / TRAIN_PANEL;
     const blockKeys = keys + (<usize>(begin + start) * <usize>dim << 2);
     const blockValues = values + (<usize>(begin + start) << 6);
-    multiply(scratch, q, sumBytes, rows, blockKeys, <usize>dim << 6, panels, dim, scores, line);
+    multiply(scratch, false, q, sumBytes, rows, blockKeys, <usize>dim << 6, panels, dim, scores, line, false);
     const seen = first + 1 - start;
     if (native) nativeSoftmax(scratch, scores, line, rows, n, seen, group, top, total, correction);
     else {

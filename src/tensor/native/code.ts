@@ -3,6 +3,7 @@ import { Assembler } from './assembler.js';
 import { storeKeys, storeValues } from './cache.js';
 import { copyRows } from './copy.js';
 import { floatRows } from './float.js';
+import { scoreGradients } from './gradients.js';
 import { ISAS, type Isa, type IsaName } from './isa.js';
 import { Native } from './kernels.js';
 import { normRows } from './norm.js';
@@ -43,6 +44,7 @@ const KERNELS: Readonly<Record<Native, (a: Assembler, isa: Isa) => void>> = {
   [Native.copyF32]: copyRows('f32'),
   [Native.copyF16]: copyRows('f16'),
   [Native.copyBF16]: copyRows('bf16'),
+  [Native.scoreGradients]: scoreGradients,
 };
 
 export interface MachineCode {

@@ -1,5 +1,5 @@
 /** Numbers that a kernel's instructions read as whole vectors, from behind its code. */
-import { type Assembler, type Label, type Mem, memLabel } from './assembler.js';
+import { type Assembler, type Label, type Mem, memLabel, type Vec, ymm, zmm } from './assembler.js';
 import type { Isa } from './isa.js';
 
 export class Constants {
@@ -32,6 +32,22 @@ export class Constants {
       this.a.data(new Uint8Array(words.buffer));
     }
   }
+}
+
+/** Puts as many of the values as fit into the upper half of the registers; the others stay in memory. */
+export function holdConstants(
+  a: Assembler,
+  isa: Isa,
+  constants: Constants,
+  values: readonly number[],
+): (value: number) => Vec | Mem {
+  const held = values.slice(0, isa.registers / 2);
+  const register = (i: number) => (isa.bits === 512 ? zmm : ymm)(isa.registers / 2 + i);
+  for (const [i, value] of held.entries()) a.vmovups(register(i), constants.of(value));
+  return (value) => {
+    const i = held.findIndex((other) => Object.is(other, value));
+    return i < 0 ? constants.of(value) : register(i);
+  };
 }
 
 /** An f32 as a 32-bit word. */

@@ -31,6 +31,7 @@ export const enum Native {
   copyF32 = 22,
   copyF16 = 23,
   copyBF16 = 24,
+  scoreGradients = 25,
 }
 
 /** Quantised panels × quantised activations: y[t, 16 p + r] = Σ_c w[16 p + r, c] · x[t, c], or added to it. */
@@ -133,6 +134,25 @@ export const enum SoftmaxArgs {
   correction = 8,
   /** f32, above 0. */
   scale = 9,
+}
+
+/** Columns of a block of scores in attention's backward pass. */
+export const GRADIENT_QUERIES = 64;
+
+/**
+ * Scores and gradients of weights, [keys][64 queries] each, to weights e^(score − lse) and gradients of scores,
+ * weight · (gradient − mean), in place.
+ */
+export const enum GradientArgs {
+  scores = 0,
+  gradients = 1,
+  /** f32 [64] each. */
+  lse = 2,
+  mean = 3,
+  /** 1 to 64. */
+  keys = 4,
+  /** 1: queries before a key, by their numbers in the block, do not see it (weight 0). 0: all see all. */
+  diagonal = 5,
 }
 
 /** Reads memory and forgets it. */

@@ -2,6 +2,12 @@
 import { DTYPES } from '../dtype.js';
 import type { NativeCalls } from '../kernels.js';
 import { attention, attentionWorkBytes } from '../ops/attention.js';
+import {
+  attentionBackward,
+  attentionBackwardWork,
+  attentionForward,
+  attentionForwardWork,
+} from '../ops/attention-train.js';
 import { type Run, runTable } from '../ops/batch.js';
 import { swiglu } from '../ops/elementwise.js';
 import { frozenBackward, gemm } from '../ops/gemm.js';
@@ -34,6 +40,7 @@ export function selfTest(bind: (memory: WebAssembly.Memory) => NativeCalls): str
     ...TYPES.map((type) => ({ name: type, compute: (trial: Trial) => product(trial, type) })),
     { name: 'norm, rotation and SwiGLU', compute: between },
     { name: 'products of training', compute: training },
+    { name: 'gradients of attention', compute: attentionGradients },
     ...KV_TYPES.map((type) => ({ name: `attention over ${type}`, compute: (trial: Trial) => attend(trial, type) })),
   ];
   for (const { name, compute } of cases) {
@@ -111,6 +118,28 @@ function attend(trial: Trial, type: KvType): Float32Array {
   storeKV(trial.program, { ...cache, k, v, batch, heads: kvHeads });
   attention(trial.program, { ...cache, q, out, work, batch, heads, kvHeads, scale: 0.5 });
   return trial.run(out, rows * heads * headDim);
+}
+
+/** Forward and backward over two sequences, of which one fills several blocks. */
+function attentionGradients(trial: Trial): Float32Array {
+  const { program } = trial;
+  const [runs, heads, kvHeads, headDim] = [[66, 3], 2, 1, 16];
+  const rows = runs[0] + runs[1];
+  const shape = { heads, kvHeads, headDim, rows, maxRows: runs[0], runCount: runs.length };
+  const [width, kvWidth] = [heads * headDim, kvHeads * headDim];
+  const noise = (columns: number) => trial.noise(rows * columns);
+  const gradients = trial.alloc(4 * rows * (width + 2 * kvWidth));
+  const o = {
+    ...{ ...shape, scale: 0.25, q: noise(width), k: noise(kvWidth), v: noise(kvWidth), dOut: noise(width) },
+    ...{ qStride: width, kStride: kvWidth, vStride: kvWidth, dqStride: width, dkStride: kvWidth, dvStride: kvWidth },
+    ...{ dq: gradients, dk: gradients + 4 * rows * width, dv: gradients + 4 * rows * (width + kvWidth) },
+    ...{ out: trial.alloc(4 * rows * width), lse: trial.alloc(4 * rows * heads) },
+    runs: trial.put(Int32Array.of(0, runs[0], runs[0], runs[1])),
+    work: trial.alloc(Math.max(attentionForwardWork(shape), attentionBackwardWork(shape))),
+  };
+  attentionForward(program, o);
+  attentionBackward(program, o);
+  return trial.run(gradients, rows * (width + 2 * kvWidth));
 }
 
 /** Where a block's f16 scales lie, and how long it is. */

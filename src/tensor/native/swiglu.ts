@@ -18,7 +18,7 @@ import {
   ymm,
   zmm,
 } from './assembler.js';
-import { Constants } from './constants.js';
+import { Constants, holdConstants } from './constants.js';
 import { type Constant, EXPONENTIAL_CONSTANTS, exponential, inRegister } from './exponential.js';
 import { enter, leave, loadArg, loadOptional, loadPointer } from './frame.js';
 import type { Isa } from './isa.js';
@@ -51,7 +51,7 @@ export function swigluRows(a: Assembler, isa: Isa): void {
   a.movImm(rax, 0);
   a.mov(WHOLE, BYTES);
   a.and(WHOLE, -64 * AT_ONCE);
-  const constant = holdConstants(a, isa, constants);
+  const constant = holdConstants(a, isa, constants, [...EXPONENTIAL_CONSTANTS, -0]);
   elements(a, isa, constant, WHOLE, AT_ONCE);
   elements(a, isa, constant, BYTES, 1);
   a.test(QUANTIZED, QUANTIZED);
@@ -104,14 +104,3 @@ function elements(a: Assembler, isa: Isa, constant: Constant, end: Gp, lines: nu
 
 /** Vectors at once: as many as leave half the registers to constants. */
 const chains = (isa: Isa): number => isa.registers / 8;
-
-/** Puts constants into the registers that vectors leave free. */
-function holdConstants(a: Assembler, isa: Isa, constants: Constants): Constant {
-  const held = [...EXPONENTIAL_CONSTANTS, -0].slice(0, isa.registers / 2);
-  const register = (i: number) => (isa.bits === 512 ? zmm : ymm)(isa.registers / 2 + i);
-  for (const [i, value] of held.entries()) a.vmovups(register(i), constants.of(value));
-  return (value) => {
-    const i = held.findIndex((other) => Object.is(other, value));
-    return i < 0 ? constants.of(value) : register(i);
-  };
-}

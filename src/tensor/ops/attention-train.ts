@@ -12,7 +12,7 @@ import type { Program } from '../program.js';
 import { TRAIN_PANEL } from './attention-train-constants.js';
 
 /** Query rows (tokens × heads that share a KV head) a piece of the forward pass. */
-const QUERIES = 32;
+const QUERIES = 64;
 /** Rows that a piece packs, or sums up. */
 const PACKED = 64;
 const SUMMED = 16;
