@@ -50,7 +50,18 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe('help and wrong usage', () => {
-  const commands = ['run', 'serve', 'inspect', 'convert', 'tokenize', 'perplexity', 'bench', 'logits'];
+  const commands = [
+    'run',
+    'serve',
+    'inspect',
+    'convert',
+    'tokenize',
+    'tokenizer',
+    'perplexity',
+    'eval',
+    'bench',
+    'logits',
+  ];
 
   test('help names every command, and each command has help with examples', async () => {
     const { code, out } = await kaiwen(['--help']);
@@ -270,5 +281,68 @@ describe('machine code', () => {
     const { question, answer } = expected.greedy[0];
     const run = await kaiwen(['run', GLOSSARY, question, '--greedy', '--json'], '', { KAIWEN_NATIVE: isa });
     expect(JSON.parse(run.out)).toMatchObject({ text: answer, native: isa, notices: [] });
+  });
+});
+
+describe('tokenizer', () => {
+  test('trains on files and standard input, and extends what it has trained', async () => {
+    const trained = join(folder, 'trained');
+    const train = ['tokenizer', 'train', '-', '--vocab-size', '280', '--control', '<|x|>', '--out'];
+    const first = await kaiwen([...train, trained], 'the cat and the big hat on the mat\n'.repeat(9));
+    expect(first).toMatchObject({ code: 0, out: '', err: expect.stringContaining('trained: 280 ids (14 learned') });
+    expect((await kaiwen([...train, trained], 'x')).err).toMatch(/exists already.*--force/);
+    const wider = join(folder, 'wider');
+    const extended = await kaiwen(['tokenizer', 'extend', trained, '--control', '<|y|>', '--out', wider]);
+    expect(extended).toMatchObject({ code: 0, err: expect.stringContaining('wider: 281 ids') });
+    const text = '" the cat<|x|><|y|>"\n';
+    const [before, after] = await Promise.all(
+      [trained, wider].map(async (path) => JSON.parse((await kaiwen(['tokenize', path, '--control'], text)).out)),
+    );
+    expect(after.at(-1)).toBe(280);
+    expect(after.slice(0, after.indexOf(279) + 1)).toEqual(before.slice(0, before.indexOf(279) + 1));
+  });
+
+  test.each([
+    [['train', 'x.txt', '--out', 'y'], 2],
+    [['train', 'nothing.txt', '--vocab-size', '300', '--out', 'y'], 1],
+    [['extend', GLOSSARY, '--add', '5', '--out', 'y'], 2],
+  ])('%j is refused in one line', async (args, expectedCode) => {
+    const { code, out, err } = await kaiwen(['tokenizer', ...args]);
+    expect({ code, out }).toEqual({ code: expectedCode, out: '' });
+    expect(err).toMatch(/^kaiwen: .*\n$/);
+  });
+});
+
+describe('eval', () => {
+  test('judges items, writes results and compares with them', async () => {
+    const file = join(folder, 'items.jsonl');
+    const { question, answer } = expected.greedy[0];
+    const items = [
+      { prompt: question, expected: answer, domain: 'glosses' },
+      { prompt: question, expected: 'nonsense', domain: 'glosses' },
+      { prompt: 'Which?', choices: ['a', 'b'], answer: 'A' },
+      { text: 'A river is water that flows.' },
+    ];
+    await writeFile(file, items.map((item) => JSON.stringify(item)).join('\n'));
+    const results = join(folder, 'results.json');
+    const table = await kaiwen(['eval', GLOSSARY, file, '--out', results, '--mistakes', '1']);
+    expect(table).toMatchObject({ code: 0, err: '' });
+    expect(table.out).toMatch(/^answers +2 +50\.0 % +9\.5 – 90\.5$/m);
+    expect(table.out).toMatch(/^ {2}glosses +2 /m);
+    expect(table.out).toMatch(/^texts +1 +perplexity \d/m);
+    expect(table.out).toMatch(/said +\S.*\n {2}expected +nonsense$/m);
+    const again = await kaiwen(['eval', GLOSSARY, file, '--compare', results, '--json', '--parallel', '1']);
+    const { comparison } = JSON.parse(again.out);
+    expect(comparison[0]).toMatchObject({ kind: 'answer', total: { items: 2, gained: 0, lost: 0, p: 1 } });
+  });
+
+  test('does not run programs unasked, nor compares with what is no result', async () => {
+    const file = join(folder, 'code.jsonl');
+    await writeFile(file, JSON.stringify({ task_id: 'JS/0', prompt: '', test: '' }));
+    const refused = await kaiwen(['eval', GLOSSARY, file]);
+    expect(refused).toMatchObject({ code: 2, err: expect.stringContaining('--allow-code-execution') });
+    const config = join(GLOSSARY, 'config.json');
+    const wrong = await kaiwen(['eval', GLOSSARY, file, '--compare', config]);
+    expect(wrong).toMatchObject({ code: 1, out: '', err: expect.stringContaining('config.json holds no results') });
   });
 });

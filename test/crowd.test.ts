@@ -155,6 +155,17 @@ describe('several sequences', () => {
     expect(scores).toEqual(await fresh.score(text(5, 40)));
   });
 
+  it('leave what they know to endings of the same beginning that are scored', async () => {
+    await using engine = await startEngine(path, { threads: 2, sequences: 2 });
+    const begin = text(6, 60);
+    for (const end of [text(7, 1), text(8, 3), text(7, 1)]) {
+      const whole = await engine.score([...begin, ...end]);
+      const ending = await engine.score([...begin, ...end], undefined, undefined, begin.length);
+      expect(ending).toHaveLength(end.length);
+      for (const [i, logprob] of ending.entries()) expect(logprob).toBeCloseTo(whole[begin.length - 1 + i], 4);
+    }
+  });
+
   it('are timed, and refused where there are none', async () => {
     await using engine = await startEngine(path, { threads: 2, sequences: 3, context: 64 });
     expect(engine.info.sequences).toBe(3);

@@ -39,7 +39,15 @@ export function tokenizerCommand(): Command {
   return new Command('tokenizer')
     .description('Make the vocabulary of a model: byte-level BPE, cut as Qwen cuts it.')
     .addCommand(trainCommand())
-    .addCommand(extendCommand());
+    .addCommand(extendCommand())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  kaiwen tokenizer train texts.txt --vocab-size 8192 --out my-tokenizer
+  kaiwen tokenizer extend Qwen3-0.6B medical.txt --add 2000 --out wider
+  kaiwen tokenizer train --help`,
+    );
 }
 
 function trainCommand(): Command {

@@ -158,7 +158,7 @@ export class Session {
     using lease = await this.lend(from > 1 ? known : [], signal, 1, held);
     const [sequence] = lease.sequences;
     const { rope } = definition;
-    if (from > 1 && !sequence.isRecurrent && rope.key(from) === rope.key(tokens.length)) {
+    if (from > 1 && rope.key(from) === rope.key(tokens.length)) {
       sequence.reuse(known, rope, held);
       sequence.length = tokens.length;
     } else sequence.begin(tokens.length, rope, held);
