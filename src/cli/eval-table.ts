@@ -12,6 +12,7 @@ const NAMES: Readonly<Record<Kind, string>> = {
   calls: 'function calls',
   code: 'programs',
   text: 'texts',
+  conversation: 'conversations',
 };
 
 /** Texts in columns: the first to the left, the others to the right. Wide characters count as two. */

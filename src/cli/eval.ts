@@ -74,7 +74,7 @@ Layouts:
           calls     {"messages", "tools", "expected_calls": [{"name", "arguments"}]}
           your own  {"prompt" or "messages", "expected", "match": exact | contains | numeric | regex}
                     {"prompt", "choices": […], "answer": letter, index or text}
-          texts     {"text"}
+          texts     {"text"}, or {"messages"} as for training: how well are they predicted?
           each with "domain" and "language" if you like
   other   one text, for its perplexity
 

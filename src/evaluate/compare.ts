@@ -2,6 +2,7 @@
 import type { Kind } from './item.js';
 import type { ItemResult } from './run.js';
 import { type Interval, paired, ratio } from './statistics.js';
+import { isPrediction } from './summary.js';
 
 export interface Difference {
   items: number;
@@ -40,7 +41,7 @@ export function compare(first: readonly ItemResult[], second: readonly ItemResul
   });
   return [...new Set(pairs.map(([{ kind }]) => kind))].map((kind) => {
     const of = pairs.filter(([result]) => result.kind === kind);
-    const figure = kind === 'text' ? predictions : answers;
+    const figure = isPrediction(kind) ? predictions : answers;
     const domains = [...new Set(of.map(([{ domain }]) => domain))].filter((domain) => domain !== undefined).sort();
     const inDomain = (domain: string) => figure(of.filter(([result]) => result.domain === domain));
     return { kind, total: figure(of), domains: Object.fromEntries(domains.map((name) => [name, inDomain(name)])) };

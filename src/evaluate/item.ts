@@ -14,7 +14,9 @@ export type Task =
   /** The model completes a program, and the program's tests run. */
   | { kind: 'code'; program: 'python' | 'javascript'; prefix: string; tests: string; entryPoint?: string }
   /** Nothing is asked: how well is the text predicted? */
-  | { kind: 'text'; text: string; control: boolean };
+  | { kind: 'text'; text: string; control: boolean }
+  /** Nothing is asked: how well are the assistant's turns of the conversation predicted? */
+  | { kind: 'conversation' };
 
 export interface Item {
   /** Unique among the items of a run. */
@@ -23,7 +25,7 @@ export interface Item {
   where: string;
   domain?: string;
   language?: string;
-  /** The conversation up to the answer; empty for texts. */
+  /** The conversation up to the answer, or a whole one; empty for texts. */
   messages: readonly TemplateMessage[];
   tools?: readonly JsonObject[];
   /** What stands before the answer without a chat template. */

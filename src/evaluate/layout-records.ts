@@ -36,10 +36,11 @@ export function recordItem(value: unknown, where: string, id: string): Item {
     const task = { kind: 'text', text: value.text, control: value.control === true } as const;
     return { ...origin, messages: [], raw: '', reference: '', task };
   }
+  if (value.messages !== undefined) return conversationItem(value, origin);
   throw bad(
     where,
     'is in no layout that is known',
-    'Give prompt or messages with expected, choices or expected_calls; question with answer; or text.',
+    'Give prompt or messages with expected, choices or expected_calls; question with answer; messages; or text.',
   );
 }
 
@@ -113,6 +114,17 @@ function answerItem(value: Fields, origin: Origin): Item {
   const { tools } = inPlace(origin.where, () => readTools(value.tools));
   const task = { kind: 'answer', expected, match: match as Match } as const;
   return { ...origin, messages, ...(tools && { tools }), raw: rawOf(messages), reference: expected[0] ?? '', task };
+}
+
+/** Data for fine-tuning, as it is. */
+function conversationItem(value: Fields, origin: Origin): Item {
+  const messages = messagesOf(value, origin.where);
+  const { tools } = inPlace(origin.where, () => readTools(value.tools));
+  if (!messages.some(({ role }) => role === 'assistant')) {
+    throw bad(origin.where, 'has neither an answer nor what is expected', 'Give expected, or an assistant message.');
+  }
+  const task = { kind: 'conversation' } as const;
+  return { ...origin, messages, ...(tools && { tools }), raw: '', reference: '', task };
 }
 
 function messagesOf(value: Fields, where: string): TemplateMessage[] {

@@ -63,6 +63,7 @@ describe('records', () => {
       { system: 'S', prompt: 'P', expected: ['x', 7], match: 'contains', domain: 'd', language: 'zh', id: 'mine' },
       { messages: [{ role: 'user', content: 'M' }], expected: 'x' },
       { text: 'Once upon a time.' },
+      { messages: [{ role: 'assistant', content: 'Hello.' }] },
     ]);
     const items = await readItems([path]);
     expect(items.map(({ task }) => task)).toEqual([
@@ -73,6 +74,7 @@ describe('records', () => {
       { kind: 'answer', expected: ['x', '7'], match: 'contains' },
       { kind: 'answer', expected: ['x'], match: 'exact' },
       { kind: 'text', text: 'Once upon a time.', control: false },
+      { kind: 'conversation' },
     ]);
     expect(items[3]!.tools).toEqual(tools);
     expect(items[4]).toMatchObject({ id: 'mine', domain: 'd', language: 'zh' });
@@ -97,6 +99,7 @@ describe('records', () => {
     ['{"prompt": "x", "expected": "(", "match": "regex"}', /line 2 is wrong: "\(" is not a regular expression/],
     ['{"prompt": "x", "choices": ["a", "b"], "answer": "C"}', /line 2 is no question with choices/],
     ['{"messages": [{"role": "cat", "content": "x"}], "expected": "y"}', /line 2 is wrong: messages\[0\]/],
+    ['{"messages": [{"role": "user", "content": "x"}]}', /line 2 has neither an answer nor what is expected/],
     ['{"prompt": "x", "expected_calls": [{}]}', /line 2 has an expected call without a name/],
     ['{"prompt": "x", "expected_calls": [{"name": "f", "arguments": "{"}]}', /line 2 /],
   ])('that are wrong are named by file and line: %s', async (line, message) => {

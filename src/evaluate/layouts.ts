@@ -2,7 +2,7 @@
  * Files of items. CSV is multiple choice: MMLU's (question, four choices, letter; no header) or C-Eval's (a header with
  * id, question, A to D, answer). JSONL is told apart by its fields, record by record: GSM8K (question, answer with
  * "#### 42"), HumanEval (task_id, prompt, test, entry_point), function calls (messages, tools, expected_calls), texts
- * (text), or the user's own (prompt or messages, expected, match or choices). Anything else is a text.
+ * (text), conversations (messages), or the user's own (prompt or messages, expected, match or choices). Anything else is a text.
  */
 import { readFile } from 'node:fs/promises';
 import { basename, extname } from 'node:path';

@@ -27,10 +27,22 @@ export function documentStart({ addBos, bosToken }: Tokenizer): number[] {
   return addBos && bosToken !== undefined ? [bosToken] : [];
 }
 
-/** Scores one window; a window of one token has nothing to score. */
-export async function scorePiece(engine: Engine, ids: readonly number[], adapter?: string): Promise<PieceScore> {
-  if (ids.length < 2) return { nll: 0, tokens: 0 };
-  let nll = 0;
-  for (const logprob of await engine.score(ids, undefined, adapter)) nll -= logprob;
-  return { nll, tokens: ids.length - 1 };
+/**
+ * Scores one window; a window of one token has nothing to score. `counts`: which of its tokens count; by default all
+ * but the first.
+ */
+export async function scorePiece(
+  engine: Engine,
+  ids: readonly number[],
+  adapter?: string,
+  counts: (index: number) => boolean = () => true,
+): Promise<PieceScore> {
+  const score = { nll: 0, tokens: 0 };
+  if (ids.length < 2) return score;
+  for (const [i, logprob] of (await engine.score(ids, undefined, adapter)).entries()) {
+    if (!counts(i + 1)) continue;
+    score.nll -= logprob;
+    score.tokens++;
+  }
+  return score;
 }

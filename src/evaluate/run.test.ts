@@ -141,6 +141,24 @@ describe('likelihoods', () => {
   });
 });
 
+describe('conversations', () => {
+  it('are predicted where the assistant speaks', async () => {
+    await using model = await load(fileURLToPath(new URL('../../models/glossary', import.meta.url)), { threads: 2 });
+    const question = { role: 'user', content: 'What does "apple" mean?' } as const;
+    const [item] = items({ messages: [question, { role: 'assistant', content: 'A fruit.' }] });
+    const [result] = await evaluate(model, [item!], {});
+    const prompt = model.prompt([question]);
+    const answer = model.tokenizer.encode('A fruit.<|im_end|>', { control: true });
+    const logprobs = await model.engine.score([...prompt, ...answer], undefined, undefined, prompt.length);
+    const [piece] = result!.pieces!;
+    expect(piece!.tokens).toBe(answer.length);
+    expect(piece!.nll).toBeCloseTo(-logprobs.reduce((a, b) => a + b, 0), 3);
+    expect(piece!.bytes).toBe('A fruit.<|im_end|>'.length);
+    const [summary] = summarise([result!]);
+    expect(summary).toMatchObject({ kind: 'conversation', total: { items: 1, tokens: answer.length } });
+  });
+});
+
 describe('comparing', () => {
   const result = (id: string, correct: boolean, domain?: string): ItemResult => ({
     id,

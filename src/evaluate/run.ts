@@ -1,4 +1,7 @@
 /** Puts items to a model, as many at a time as its engine holds sequences, greedily, and judges the answers. */
+
+import { ExampleEncoder } from '../data/encode.js';
+import type { Example } from '../data/example.js';
 import { KaiwenError } from '../errors.js';
 import type { ChatOptions, Model, TextEvent } from '../generate/api.js';
 import { callsIn, sameCalls } from './calls.js';
@@ -9,6 +12,7 @@ import { matches } from './match.js';
 import { type PieceScore, scorePiece, windows } from './perplexity.js';
 import { continuation, conversation, stopsOf } from './prompts.js';
 import type { SandboxLimits } from './sandbox.js';
+import { isPrediction } from './summary.js';
 
 export interface EvalSettings extends ChooseSettings {
   /** Most tokens of an answer. Default 512. */
@@ -76,6 +80,7 @@ async function outcome(model: Model, item: Item, settings: EvalSettings): Promis
   const { task } = item;
   try {
     if (task.kind === 'text') return { pieces: await scoreText(model, task.text, task.control, settings) };
+    if (task.kind === 'conversation') return { pieces: await scoreAnswers(model, item, settings) };
     if (task.kind === 'choice') {
       const { choice } = await choose(model, item, task.choices, settings);
       return { correct: choice === task.answer, said: letter(choice), expected: letter(task.answer) };
@@ -83,7 +88,7 @@ async function outcome(model: Model, item: Item, settings: EvalSettings): Promis
     const said = await ask(model, item, settings);
     return { said, ...(await judge(item, said, settings)) };
   } catch (error) {
-    if (error instanceof KaiwenError && error.code === 'context_overflow' && task.kind !== 'text') {
+    if (error instanceof KaiwenError && error.code === 'context_overflow' && !isPrediction(task.kind)) {
       return { correct: false, fault: error.message };
     }
     throw error;
@@ -125,17 +130,40 @@ async function ask(model: Model, item: Item, settings: EvalSettings): Promise<st
   return said;
 }
 
+type Pieces = NonNullable<ItemResult['pieces']>;
+
 async function scoreText(
   model: Model,
   text: string,
   control: boolean,
   { length, adapter }: EvalSettings,
-): Promise<(PieceScore & { bytes: number })[]> {
+): Promise<Pieces> {
   const { tokenizer, engine, info } = model;
-  const pieces: (PieceScore & { bytes: number })[] = [];
+  const pieces: Pieces = [];
   for (const ids of windows(text, control, tokenizer, Math.min(length ?? info.context, info.context))) {
-    const bytes = ids.slice(1).reduce((sum, id) => sum + tokenizer.bytes(id).length, 0);
+    const bytes = byteLength(model, ids.slice(1));
     pieces.push({ ...(await scorePiece(engine, ids, adapter)), bytes });
   }
   return pieces.filter(({ tokens }) => tokens > 0);
+}
+
+/** What the assistant says, as training would learn it: thinking and the token that ends a turn included. */
+async function scoreAnswers(model: Model, item: Item, { think, adapter }: EvalSettings): Promise<Pieces> {
+  const encoder = new ExampleEncoder(model.tokenizer, model.template(adapter), { think });
+  const { messages, tools } = item;
+  const example: Example = { kind: 'chat', messages: [...messages], ...(tools && { tools: [...tools] }) };
+  const pieces: Pieces = [];
+  for (const { ids, weights } of encoder.encode(example)) {
+    const counts = (index: number): boolean => weights === undefined || weights[index]! > 0;
+    const bytes = byteLength(
+      model,
+      ids.filter((_, index) => index > 0 && counts(index)),
+    );
+    pieces.push({ ...(await scorePiece(model.engine, ids, adapter, counts)), bytes });
+  }
+  return pieces;
+}
+
+function byteLength({ tokenizer }: Model, ids: readonly number[]): number {
+  return ids.reduce((sum, id) => sum + tokenizer.bytes(id).length, 0);
 }

@@ -34,7 +34,7 @@ export function summarise(results: readonly ItemResult[]): KindSummary[] {
   const kinds = [...new Set(results.map(({ kind }) => kind))];
   return kinds.map((kind) => {
     const of = results.filter((result) => result.kind === kind);
-    const figure: (results: readonly ItemResult[]) => Share | Prediction = kind === 'text' ? prediction : share;
+    const figure: (results: readonly ItemResult[]) => Share | Prediction = isPrediction(kind) ? prediction : share;
     return {
       kind,
       total: figure(of),
@@ -43,6 +43,11 @@ export function summarise(results: readonly ItemResult[]): KindSummary[] {
       ...(kind === 'calls' && { names: shareOf(of.map(({ names }) => names === true)) }),
     };
   });
+}
+
+/** Whether items of the kind are predicted, not answered. */
+export function isPrediction(kind: Kind): boolean {
+  return kind === 'text' || kind === 'conversation';
 }
 
 function groups<Figure>(

@@ -3,7 +3,7 @@
  * the command line and the server stand on this interface alone.
  */
 import type { JsonObject } from '../formats/checkpoint.js';
-import type { ToolCall } from '../tokenizer/chat-template.js';
+import type { ChatTemplate, ToolCall } from '../tokenizer/chat-template.js';
 import type { Tokenizer } from '../tokenizer/tokenizer.js';
 import type { Engine, EngineInfo, EngineOptions, FinishReason, GenerateStats, SamplingParams } from './engine.js';
 
@@ -75,6 +75,8 @@ export interface Model extends AsyncDisposable {
   embed(text: string, options?: { signal?: AbortSignal; adapter?: string }): Promise<Float32Array>;
   /** The ids that `chat` sends for a whole conversation, up to the assistant's answer. */
   prompt(messages: readonly ChatMessage[], options?: PromptOptions): number[];
+  /** The chat template, or that of an adapter. */
+  template(adapter?: string): ChatTemplate;
   tokenize(text: string, options?: { control?: boolean }): number[];
   detokenize(ids: Iterable<number>): string;
   close(): Promise<void>;

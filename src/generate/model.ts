@@ -93,7 +93,11 @@ export class TextModel implements Model {
   }
 
   prompt(messages: readonly ChatMessage[], { think, tools, adapter }: PromptOptions = {}): number[] {
-    return this.#voice(adapter).template.render(messages, { think, tools }).tokens;
+    return this.template(adapter).render(messages, { think, tools }).tokens;
+  }
+
+  template(adapter?: string): ChatTemplate {
+    return this.#voice(adapter).template;
   }
 
   async embed(text: string, options: { signal?: AbortSignal; adapter?: string } = {}): Promise<Float32Array> {
