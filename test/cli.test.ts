@@ -55,6 +55,7 @@ describe('help and wrong usage', () => {
     'serve',
     'inspect',
     'convert',
+    'merge',
     'tokenize',
     'tokenizer',
     'perplexity',

@@ -71,7 +71,7 @@ export class Adapter implements Disposable {
 
   /** Opens a folder, or a .safetensors file beside its adapter_config.json. Throws KaiwenError as openCheckpoint does. */
   static open(path: string): Adapter {
-    const { folder, weights } = locate(path);
+    const { folder, weights } = locateAdapter(path);
     const configFile = join(folder, ADAPTER_CONFIG);
     const text = readText(configFile);
     if (text === undefined) {
@@ -164,7 +164,8 @@ export class Adapter implements Disposable {
   }
 }
 
-function locate(path: string): { folder: string; weights: string } {
+/** Where an adapter's files are. Throws KaiwenError 'not_found' or 'unsupported'. */
+export function locateAdapter(path: string): { folder: string; weights: string } {
   if (path === '') throw new KaiwenError('usage', 'The path of the adapter is empty.', { remedy: 'Give a path.' });
   if (!exists(path)) {
     throw new KaiwenError('not_found', `${path}: no such adapter.`, {

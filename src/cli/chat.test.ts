@@ -80,6 +80,22 @@ test('/set changes what the model is asked for, and refuses what makes no sense'
   expect(session.options).toEqual({ maxTokens: 7, stop: ['the end'] });
 });
 
+test('/adapter chooses who answers, among those that are loaded', async () => {
+  const { model, seen } = countingModel();
+  const adapters = [
+    { name: 'shop', kind: 'LoRA', rank: 8 },
+    { name: 'poet', kind: 'DoRA', rank: 4 },
+  ];
+  const session = new ChatSession(Object.assign(model, { info: { adapters } }), { adapter: 'shop' });
+  await drain(session.send('one'));
+  expect((await runChatCommand(session, '/adapter poet')).output).toMatch(/\* poet {2}DoRA, rank 4/);
+  await drain(session.send('two'));
+  await expect(runChatCommand(session, '/adapter nobody')).rejects.toMatchObject({ code: 'usage' });
+  await runChatCommand(session, '/adapter off');
+  await drain(session.send('three'));
+  expect(seen.map(({ options }) => options?.adapter)).toEqual(['shop', 'poet', undefined]);
+});
+
 test('a saved conversation comes back; anything else is refused and changes nothing', async () => {
   const file = join(folder, 'talk.json');
   const session = new ChatSession(countingModel().model, { system: 'Be brief.', options: { seed: 4 } });
