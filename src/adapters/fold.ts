@@ -2,7 +2,7 @@
  * The arithmetic of an adapter: W' = W + B·A, where B holds the scale already, and for DoRA each row of W' brought to
  * its trained length, m / ‖W'‖ (arXiv:2402.09353). Sums in float64, so that merging adds no error of its own.
  */
-import type { Checkpoint } from '../formats/checkpoint.js';
+import type { Checkpoint, JsonObject } from '../formats/checkpoint.js';
 import { architectureOfConfig } from '../formats/gguf-config.js';
 import { toGgufName } from '../formats/gguf-names.js';
 import { orderFor, type TensorOrder } from '../formats/reorder.js';
@@ -50,13 +50,13 @@ function gain(row: Float64Array, magnitude: number): number {
 
 /** An adapter's factors, whose rows and columns are Hugging Face's, in the order in which `base` keeps this tensor. */
 export function inOrderOf(base: Checkpoint, tensor: string, shape: readonly number[], factors: Factors): Factors {
-  const { rows, columns } = orderOf(base, tensor, shape);
-  const rank = factors.a.length / shape[1];
-  return {
-    a: columns ? permute(factors.a, rank, shape[1], 1, columns) : factors.a,
-    b: rows ? permute(factors.b, 1, shape[0], rank, rows) : factors.b,
-    magnitude: factors.magnitude && rows ? permute(factors.magnitude, 1, shape[0], 1, rows) : factors.magnitude,
-  };
+  return permuted(orderOf(base, tensor, shape), shape, factors);
+}
+
+/** The reverse: factors in the order of a model that was opened from GGUF, as Hugging Face keeps them. */
+export function inFileOrder(config: JsonObject, tensor: string, shape: readonly number[], factors: Factors): Factors {
+  const rule = toGgufName(architectureOfConfig(config, tensor), tensor)?.rule;
+  return permuted(rule ? orderFor(rule, shape, config, 'safetensors') : {}, shape, factors);
 }
 
 /** From the base's positions to Hugging Face's. */
@@ -65,6 +65,16 @@ function orderOf(base: Checkpoint, tensor: string, shape: readonly number[]): Te
   if (interleaved !== true && tiled !== true) return {};
   const rule = toGgufName(architectureOfConfig(base.config, base.path), tensor)?.rule;
   return rule ? orderFor(rule, shape, config, 'gguf') : {};
+}
+
+function permuted({ rows, columns }: TensorOrder, shape: readonly number[], factors: Factors): Factors {
+  const { a, b, magnitude } = factors;
+  const rank = a.length / shape[1];
+  return {
+    a: columns ? permute(a, rank, shape[1], 1, columns) : a,
+    b: rows ? permute(b, 1, shape[0], rank, rows) : b,
+    magnitude: magnitude && rows ? permute(magnitude, 1, shape[0], 1, rows) : magnitude,
+  };
 }
 
 /** x is [outer, size, inner]: position i along the middle takes what was at order(i). */

@@ -1,7 +1,13 @@
 /** `kaiwen merge`: an adapter folded into its base. */
+import { writeFile } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { merge } from '../adapters/merge.js';
+import { writeJson } from '../formats/model-folder.js';
+import { openCheckpoint } from '../formats/open.js';
 import { CONVERT_TYPES, type ConvertType } from '../formats/quant-mix.js';
+import { modelCard } from '../train/card.js';
+import { describeBase, LINEAGE_FILE, newLineage, readLineage } from '../train/lineage.js';
 import { colorsFor, formatBytes, startProgress } from './terminal.js';
 
 interface Flags {
@@ -45,6 +51,7 @@ async function run(base: string, { adapter, out, type, force }: Flags): Promise<
     const result = await merge(base, adapter, out, {
       type,
       force,
+      finish: (folder) => describe(folder, base, adapter, out),
       signal: interrupted.signal,
       onProgress: (written, total) => progress.update(written, total),
     });
@@ -67,6 +74,24 @@ async function run(base: string, { adapter, out, type, force }: Flags): Promise<
     process.off('SIGINT', interrupt);
     process.off('SIGTERM', interrupt);
   }
+}
+
+/** Lineage and card of a merged folder. */
+async function describe(folder: string, base: string, adapter: string, out: string): Promise<void> {
+  const trained = readLineage(adapter);
+  const lineage = newLineage({
+    method: 'merge',
+    base: describeBase(base),
+    data: trained?.data ?? [],
+    settings: { adapter: basename(resolve(adapter)), ...(trained && { training: trained.settings }) },
+    seed: trained?.seed ?? 0,
+    ...(trained?.results && { results: trained.results }),
+  });
+  using model = openCheckpoint(folder);
+  const parameters = [...model.tensors.values()].reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+  const facts = { architecture: String(model.config.model_type), parameters, licence: lineage.base?.licence, lineage };
+  await writeJson(folder, LINEAGE_FILE, lineage);
+  await writeFile(join(folder, 'README.md'), modelCard({ title: basename(resolve(out)), kind: 'model', ...facts }));
 }
 
 /** Of the weights' root mean square, in percent with three digits. */

@@ -81,7 +81,7 @@ export async function writeCheckpoint(
 /** Whether a folder holds a model and nothing that a project or a home would. */
 function isModelFolder(names: readonly string[]): boolean {
   const parts =
-    /^(?:[^/]*\.(?:safetensors|safetensors\.index\.json|tiktoken|jinja|txt|md)|[a-z_]*config\.json|(?:tokenizer|vocab|special_tokens_map|added_tokens|chat_template)\.json|(?:LICEN[CS]E|NOTICE).*|\.git(?:attributes|ignore))$/;
+    /^(?:[^/]*\.(?:safetensors|safetensors\.index\.json|tiktoken|jinja|txt|md)|[a-z_]*config\.json|(?:tokenizer|vocab|special_tokens_map|added_tokens|chat_template|lineage)\.json|(?:LICEN[CS]E|NOTICE).*|\.git(?:attributes|ignore))$/;
   return (
     names.includes('config.json') &&
     names.some((name) => name.endsWith('.safetensors')) &&

@@ -15,10 +15,16 @@ const COPIED =
 /** PyTorch's names of the types. */
 const TORCH_TYPES: Partial<Record<DType, string>> = { f32: 'float32', f16: 'float16', bf16: 'bfloat16' };
 
+/** Where a model's small files come from. */
+export type FilesSource = Pick<
+  Checkpoint,
+  'format' | 'path' | 'tokenizer' | 'chatTemplate' | 'generationConfig' | 'licence'
+>;
+
 /** Writes config.json and what belongs to the tokenizer and the licence into `folder`. `config` is the model's own. */
 export async function writeModelFiles(
   folder: string,
-  checkpoint: Checkpoint,
+  checkpoint: FilesSource,
   config: JsonObject,
   dtype: DType,
 ): Promise<void> {
@@ -29,6 +35,11 @@ export async function writeModelFiles(
     if (value !== undefined && fields[key] === undefined) ids[key] = value;
   }
   await writeJson(folder, 'config.json', { ...fields, ...ids, torch_dtype: TORCH_TYPES[dtype]! });
+  await writeTokenizerFiles(folder, checkpoint);
+}
+
+/** Writes what belongs to the tokenizer, the chat template, generation and the licence into `folder`. */
+export async function writeTokenizerFiles(folder: string, checkpoint: FilesSource): Promise<void> {
   if (checkpoint.format === 'safetensors') {
     const path = checkpoint.path;
     const source = (await stat(path)).isDirectory() ? path : dirname(path);
@@ -54,7 +65,10 @@ export async function writeModelFiles(
 }
 
 /** tokenizer_config.json for a tokenizer from a GGUF file's metadata. */
-export function tokenizerConfig({ chatTemplate }: Checkpoint, metadata: Readonly<Record<string, unknown>>): JsonObject {
+export function tokenizerConfig(
+  { chatTemplate }: Pick<Checkpoint, 'chatTemplate'>,
+  metadata: Readonly<Record<string, unknown>>,
+): JsonObject {
   const { addBos } = definitionFromGguf(metadata);
   const tokens = metadata['tokenizer.ggml.tokens'] as string[];
   const config: JsonObject = { tokenizer_class: 'PreTrainedTokenizerFast', add_bos_token: addBos };
@@ -70,6 +84,7 @@ export function tokenizerConfig({ chatTemplate }: Checkpoint, metadata: Readonly
   return config;
 }
 
-async function writeJson(folder: string, name: string, value: JsonObject): Promise<void> {
+/** Writes a value as an indented JSON file. */
+export async function writeJson(folder: string, name: string, value: object): Promise<void> {
   await writeFile(join(folder, name), `${JSON.stringify(value, null, 2)}\n`);
 }
