@@ -1,4 +1,6 @@
 /** Gradients of operations on one element at a time, and sums of multiples. */
+import { Native, SwigluBackwardArgs } from '../src/tensor/native/kernels';
+import { callNative, hasNative, lastOf, setArg } from './native';
 import { float, int, ptr } from './record';
 import { lanes, madd, putLanes, sigmoid, sum } from './simd';
 
@@ -34,7 +36,12 @@ export function swigluBackward(op: usize, piece: i32, scratch: usize): void {
   const firstCol = (piece % across) * colsPer;
   const firstRow = (piece / across) * rowsPer;
   const lastRow = min(firstRow + rowsPer, int(op, 5));
-  const bytes = <usize>min(colsPer, cols - firstCol) << 2;
+  const count = min(colsPer, cols - firstCol);
+  const bytes = <usize>count << 2;
+  if (count % 16 == 0 && hasNative(Native.swigluBackward)) {
+    nativeSwigluBackward(op, firstRow, lastRow - firstRow, firstCol, count, lastOf(scratch));
+    return;
+  }
   for (let row = firstRow; row < lastRow; row++) {
     const gate = ptr(op, 0) + (<usize>(row * int(op, 7) + firstCol) << 2);
     const up = ptr(op, 1) + (<usize>(row * int(op, 8) + firstCol) << 2);
@@ -45,6 +52,17 @@ export function swigluBackward(op: usize, piece: i32, scratch: usize): void {
     for (; i + 16 <= bytes; i += 16) swigluStep(gate + i, up + i, dy + i, dGate + i, dUp + i, true);
     for (; i < bytes; i += 4) swigluStep(gate + i, up + i, dy + i, dGate + i, dUp + i, false);
   }
+}
+
+function nativeSwigluBackward(op: usize, firstRow: i32, rows: i32, firstCol: i32, count: i32, args: usize): void {
+  // Places and strides alternate in the arguments, in the order of the record.
+  for (let i = 0; i < 5; i++) {
+    setArg(args, 2 * i, ptr(op, i) + (<usize>(firstRow * int(op, 7 + i) + firstCol) << 2));
+    setArg(args, 2 * i + 1, int(op, 7 + i) << 2);
+  }
+  setArg(args, SwigluBackwardArgs.rows, rows);
+  setArg(args, SwigluBackwardArgs.columns, count);
+  callNative(Native.swigluBackward, args);
 }
 
 // @ts-ignore: decorator

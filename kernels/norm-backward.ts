@@ -1,5 +1,7 @@
 /** Gradients through RMS normalisation. The factor 1/rms is computed anew from x: cheaper than to keep it. */
+import { Native, NormBackwardArgs } from '../src/tensor/native/kernels';
 import { siluSlope } from './elementwise-backward';
+import { callNative, hasNative, lastOf, setArg, setFloat } from './native';
 import { float, int, ptr } from './record';
 import { lanes, madd, putLanes, sigmoid, sum } from './simd';
 import { squares } from './sums';
@@ -20,6 +22,10 @@ export function rmsNormBackward(op: usize, piece: i32, scratch: usize): void {
   const accumulate = int(op, 15) != 0;
   const partial = ptr(op, 4) ? ptr(op, 4) + <usize>piece * bytes : 0;
   if (partial) memory.fill(partial, 0, bytes);
+  if (cols % 16 == 0 && hasNative(Native.normBackward)) {
+    nativeNormBackward(op, piece * rowsPer, lastRow - piece * rowsPer, partial, lastOf(scratch));
+    return;
+  }
   for (let row = piece * rowsPer; row < lastRow; row++) {
     for (let group = 0; group < groups; group++) {
       const x = ptr(op, 0) + (<usize>(row * int(op, 8) + group * int(op, 9)) << 2);
@@ -28,6 +34,27 @@ export function rmsNormBackward(op: usize, piece: i32, scratch: usize): void {
       normRowBackward(x, weight, dy, dx, partial, bytes, float(op, 0), float(op, 1), accumulate);
     }
   }
+}
+
+function nativeNormBackward(op: usize, row: i32, rows: i32, partial: usize, args: usize): void {
+  setArg(args, NormBackwardArgs.x, ptr(op, 0) + (<usize>(row * int(op, 8)) << 2));
+  setArg(args, NormBackwardArgs.xStride, int(op, 8) << 2);
+  setArg(args, NormBackwardArgs.xGroupStride, int(op, 9) << 2);
+  setArg(args, NormBackwardArgs.dy, ptr(op, 2) + (<usize>(row * int(op, 10)) << 2));
+  setArg(args, NormBackwardArgs.dyStride, int(op, 10) << 2);
+  setArg(args, NormBackwardArgs.dyGroupStride, int(op, 11) << 2);
+  setArg(args, NormBackwardArgs.dx, ptr(op, 3) + (<usize>(row * int(op, 12)) << 2));
+  setArg(args, NormBackwardArgs.dxStride, int(op, 12) << 2);
+  setArg(args, NormBackwardArgs.dxGroupStride, int(op, 13) << 2);
+  setArg(args, NormBackwardArgs.weight, ptr(op, 1));
+  setArg(args, NormBackwardArgs.partial, partial);
+  setArg(args, NormBackwardArgs.rows, rows);
+  setArg(args, NormBackwardArgs.groups, int(op, 6));
+  setArg(args, NormBackwardArgs.columns, int(op, 7));
+  setFloat(args, NormBackwardArgs.eps, float(op, 0));
+  setFloat(args, NormBackwardArgs.offset, float(op, 1));
+  setArg(args, NormBackwardArgs.accumulate, int(op, 15));
+  callNative(Native.normBackward, args);
 }
 
 /** One row. `partial` (0: none) += dy · x · s. */

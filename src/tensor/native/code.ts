@@ -7,6 +7,7 @@ import { scoreGradients } from './gradients.js';
 import { ISAS, type Isa, type IsaName } from './isa.js';
 import { Native } from './kernels.js';
 import { normRows } from './norm.js';
+import { normBackwardRows } from './norm-backward.js';
 import { packRows } from './pack.js';
 import { product, productHalf, productTransposed } from './product.js';
 import { quantizeBlocks } from './quantize.js';
@@ -15,6 +16,7 @@ import { readMemory } from './read.js';
 import { ropeHeads } from './rope.js';
 import { softmaxRows } from './softmax.js';
 import { swigluRows } from './swiglu.js';
+import { swigluBackwardRows } from './swiglu-backward.js';
 import { weighted8 } from './weighted.js';
 
 /** Kernels by number. */
@@ -45,6 +47,8 @@ const KERNELS: Readonly<Record<Native, (a: Assembler, isa: Isa) => void>> = {
   [Native.copyF16]: copyRows('f16'),
   [Native.copyBF16]: copyRows('bf16'),
   [Native.scoreGradients]: scoreGradients,
+  [Native.swigluBackward]: swigluBackwardRows,
+  [Native.normBackward]: normBackwardRows,
 };
 
 export interface MachineCode {

@@ -32,6 +32,8 @@ export const enum Native {
   copyF16 = 23,
   copyBF16 = 24,
   scoreGradients = 25,
+  swigluBackward = 26,
+  normBackward = 27,
 }
 
 /** Quantised panels × quantised activations: y[t, 16 p + r] = Σ_c w[16 p + r, c] · x[t, c], or added to it. */
@@ -187,6 +189,24 @@ export const enum SwigluArgs {
   quantized = 8,
 }
 
+/** dGate = dy · up · silu'(gate), dUp = dy · silu(gate); they may lie where gate and up do. */
+export const enum SwigluBackwardArgs {
+  gate = 0,
+  gateStride = 1,
+  up = 2,
+  upStride = 3,
+  dy = 4,
+  dyStride = 5,
+  dGate = 6,
+  dGateStride = 7,
+  dUp = 8,
+  dUpStride = 9,
+  /** At least 1. */
+  rows = 10,
+  /** A multiple of 16, at least 16. */
+  columns = 11,
+}
+
 /** y = x / √(mean(x²) + eps) · (weight + offset) over [rows, groups, columns]. */
 export const enum NormArgs {
   x = 0,
@@ -210,6 +230,34 @@ export const enum NormArgs {
   /** Where blocks of 8-bit activations go, row after row, or 0; and the blocks of a row. */
   quantized = 12,
   blocks = 13,
+}
+
+/** Gradients through it, as kernels/norm-backward.ts defines them. */
+export const enum NormBackwardArgs {
+  x = 0,
+  xStride = 1,
+  xGroupStride = 2,
+  dy = 3,
+  dyStride = 4,
+  dyGroupStride = 5,
+  /** May be x or dy. */
+  dx = 6,
+  dxStride = 7,
+  dxGroupStride = 8,
+  /** f32 [columns]. */
+  weight = 9,
+  /** f32 [columns], added to, or 0. */
+  partial = 10,
+  /** At least 1 each. */
+  rows = 11,
+  groups = 12,
+  /** A multiple of 16, at least 16. */
+  columns = 13,
+  /** f32 each, one behind the other. */
+  eps = 14,
+  offset = 15,
+  /** 0: dx is overwritten. */
+  accumulate = 16,
 }
 
 /** Rotates pairs (i, i + pairs) of each head, or of its RMS norm. What lies behind the pairs stays as it is (or as the norm leaves it). */

@@ -10,12 +10,14 @@ import {
 } from '../ops/attention-train.js';
 import { type Run, runTable } from '../ops/batch.js';
 import { swiglu } from '../ops/elementwise.js';
+import { swigluBackward } from '../ops/elementwise-backward.js';
 import { frozenBackward, gemm } from '../ops/gemm.js';
 import { type KvType, kvBytes, storeKV } from '../ops/kv.js';
 import { activationBits, type HeldType, heldBytes, isFloat } from '../ops/layout.js';
 import { Q4_0_BLOCK, Q4_K_BLOCK, Q6_K_BLOCK, Q8_0_BLOCK } from '../ops/layout-constants.js';
 import { matmul } from '../ops/matmul.js';
 import { rmsNorm } from '../ops/norm.js';
+import { rmsNormBackward, rmsNormBackwardWork } from '../ops/norm-backward.js';
 import { quantize, quantizedBytes } from '../ops/quantize.js';
 import { rope } from '../ops/rope.js';
 import { type Trial, trials } from './trial.js';
@@ -41,6 +43,7 @@ export function selfTest(bind: (memory: WebAssembly.Memory) => NativeCalls): str
     { name: 'norm, rotation and SwiGLU', compute: between },
     { name: 'products of training', compute: training },
     { name: 'gradients of attention', compute: attentionGradients },
+    { name: 'gradients of norms and SwiGLU', compute: gradients },
     ...KV_TYPES.map((type) => ({ name: `attention over ${type}`, compute: (trial: Trial) => attend(trial, type) })),
   ];
   for (const { name, compute } of cases) {
@@ -87,6 +90,23 @@ function training(trial: Trial): Float32Array {
     frozenBackward(program, { type, weights, dy: c, dyStride: n, ...to });
   }
   return trial.run(dx, m * cols);
+}
+
+/** Gradients through SwiGLU, then added to those of heads' norms, with those of the heads' weights. */
+function gradients(trial: Trial): Float32Array {
+  const [rows, heads, headDim] = [5, 2, 208];
+  const cols = heads * headDim;
+  const n = rows * cols;
+  const [gate, up, dy] = [n, n, n].map((count) => trial.noise(count));
+  const weight = trial.noise(headDim);
+  const results = trial.zeros(4 * (2 * n + headDim));
+  const [dGate, dUp, dw] = [results, results + 4 * n, results + 8 * n];
+  const work = trial.alloc(rmsNormBackwardWork(rows, heads, headDim));
+  swigluBackward(trial.program, { gate, up, dy, dGate, dUp, rows, cols });
+  const norm = { weight, rows, groups: heads, cols: headDim, eps: 1e-5, weightOffset: 1, work };
+  rmsNormBackward(trial.program, { ...norm, x: up, dy: dGate, dx: dUp, dw, accumulate: true });
+  rmsNormBackward(trial.program, { ...norm, x: up, dy: dUp, dx: dGate, dw: 0 });
+  return trial.run(results, 2 * n + headDim);
 }
 
 /** What a layer computes between its products: a norm, heads normalised and rotated in part, SwiGLU of the two. */

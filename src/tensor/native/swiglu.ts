@@ -103,4 +103,4 @@ function elements(a: Assembler, isa: Isa, constant: Constant, end: Gp, lines: nu
 }
 
 /** Vectors at once: as many as leave half the registers to constants. */
-const chains = (isa: Isa): number => isa.registers / 8;
+export const chains = (isa: Isa): number => isa.registers / 8;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { gradientOf } from '../../../test/finite-differences.js';
 import { KernelBench } from '../../../test/kernel-bench.js';
-import { onBothBuilds, random, relativeError } from '../../../test/sequence-cases.js';
+import { onAllBackends, random, relativeError } from '../../../test/sequence-cases.js';
 import { siluSlope } from '../reference/backward.js';
 import { sigmoid, silu } from '../reference/elementwise.js';
 import { axpby, sigmoidGateBackward, swigluBackward } from './elementwise-backward.js';
@@ -14,14 +14,17 @@ describe('the slope of silu', () => {
   });
 });
 
-onBothBuilds('gradients of elementwise operations', (simd) => {
+onAllBackends('gradients of elementwise operations', (simd, isa) => {
   it.each([
     [1, 1],
     [3, 7],
     [5, 130],
     [2, 9001],
+    [40, 16],
+    [3, 208],
+    [2, 9040],
   ])('computes those of SwiGLU over [%i, %i] in place', (rows, cols) => {
-    const bench = new KernelBench(simd);
+    const bench = new KernelBench(simd, undefined, isa);
     const fused = random(rows * 2 * cols, 3, 8);
     const dy = random(rows * cols, 4);
     const gate = bench.put(fused);
@@ -40,7 +43,7 @@ onBothBuilds('gradients of elementwise operations', (simd) => {
   });
 
   it.each([1, 6, 64, 70_001])('adds multiples of %i elements, and does not read what it overwrites', (n) => {
-    const bench = new KernelBench(simd);
+    const bench = new KernelBench(simd, undefined, isa);
     const [x, before] = [random(n, 1), random(n, 2)];
     const at = bench.put(x);
     const y = bench.put(before);
@@ -59,7 +62,7 @@ onBothBuilds('gradients of elementwise operations', (simd) => {
     const [x, dy] = [random(n, 1), random(n, 2)];
     const fused = random(2 * n, 3, 6);
     const single = random(rows, 4, 6);
-    const bench = new KernelBench(simd);
+    const bench = new KernelBench(simd, undefined, isa);
     const [at, from] = [bench.put(x), bench.put(dy)];
     const gates = bench.put(fused);
     const gate = gates + cols * 4;
