@@ -21,6 +21,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'answer over HTTP with an OpenAI-compatible interface',
     load: async () => (await import('./serve.js')).serveCommand(),
   },
+  train: {
+    summary: 'train a model of your own, from nothing or from one that is there',
+    load: async () => (await import('./train.js')).trainCommand(),
+  },
   inspect: {
     summary: 'say what a model file holds and how much memory it needs',
     load: async () => (await import('./inspect.js')).inspectCommand(),
