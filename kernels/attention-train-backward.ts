@@ -22,9 +22,13 @@ import { exp, madd, sum } from './simd';
 
 /** Queries, and keys, of a block; of a part of a block in which some queries do not see some keys. */
 const BLOCK: i32 = GRADIENT_QUERIES;
-const STEP: i32 = 32;
+const STEP: i32 = 16;
+/** Larger parts make fewer calls of machine code. */
+const NATIVE_STEP: i32 = 32;
 /** Bytes from one key's scores to the next key's. */
 const LINE: usize = GRADIENT_QUERIES << 2;
+/** From a panel of rows to the next: a line more than they take, since 4 KiB apart they would share a set of the cache. */
+const ROWS_NEXT: usize = (GRADIENT_QUERIES << 6) + 64;
 const SCORES: usize = GRADIENT_QUERIES * LINE;
 
 /** Where a block's things lie in the scratch: two numbers of each query, then scores and their gradients, [keys][queries]. */
@@ -68,7 +72,7 @@ function queryBlock(
   const dim = count(op, TrainFloat.headDim);
   const depth = padded(dim);
   const rowBytes = <usize>depth << 2;
-  const blockBytes = <usize>BLOCK * rowBytes;
+  const blockBytes = <usize>BLOCK * rowBytes + 1024;
   const scaled = scratch + BLOCKS;
   const qColumns = scaled + blockBytes;
   const qRows = qColumns + blockBytes;
@@ -97,11 +101,11 @@ function queryBlock(
     store<f32>(scratch + LSE + (<usize>i << 2), f32.MAX_VALUE);
     store<f32>(scratch + D + (<usize>i << 2), 0);
   }
-  const panelBytes = <usize>dim << 6;
+  const panelBytes = (<usize>dim << 6) + 64;
   packRows(Held.f32, scaled, rowBytes, n, dim, qColumns, panelBytes, scratch);
-  packColumns(Held.f32, scaled, rowBytes, n, dim, qRows, <usize>BLOCK << 6, scratch);
+  packColumns(Held.f32, scaled, rowBytes, n, dim, qRows, ROWS_NEXT, scratch);
   packRows(Held.f32, dOut, dOutStride, n, dim, dOutColumns, panelBytes, scratch);
-  packColumns(Held.f32, dOut, dOutStride, n, dim, dOutRows, <usize>BLOCK << 6, scratch);
+  packColumns(Held.f32, dOut, dOutStride, n, dim, dOutRows, ROWS_NEXT, scratch);
 
   const kStride = <usize>int(op, TrainInt.kStride) << 2;
   const vStride = <usize>int(op, TrainInt.vStride) << 2;
@@ -117,11 +121,12 @@ function queryBlock(
     const dv = rowAt(op, TrainInt.dv, TrainInt.dvStride, start + key) + kvOffset;
     // On the diagonal, what no query of a part sees is left out.
     const diagonal = key == query;
-    const step = diagonal ? STEP : BLOCK;
+    const part = hasNative(Native.product) ? NATIVE_STEP : STEP;
+    const step = diagonal ? part : BLOCK;
     for (let c = 0; c < n; c += step) {
       const rows = diagonal ? min(keys, c + step) : keys;
       const panels = (min(step, n - c) + TRAIN_PANEL - 1) / TRAIN_PANEL;
-      const columns = <usize>c * <usize>dim << 2;
+      const columns = <usize>(c / TRAIN_PANEL) * panelBytes;
       const to = scratch + S + (<usize>c << 2);
       multiply(scratch, false, k, kStride, rows, qColumns + columns, panelBytes, panels, dim, to, LINE, false);
       multiply(scratch, false, v, vStride, rows, dOutColumns + columns, panelBytes, panels, dim, to + SCORES, LINE, false);
@@ -136,13 +141,13 @@ function queryBlock(
       accumulate(scratch, scratch + S + at, rows, dOutRows + b, n - first, dim, dv + <usize>r * dvStride, dvStride, spare);
       accumulate(scratch, scratch + DS + at, rows, qRows + b, n - first, dim, dk + <usize>r * dkStride, dkStride, spare);
     }
-    packColumns(Held.f32, k, kStride, keys, dim, kRows, <usize>BLOCK << 6, scratch);
+    packColumns(Held.f32, k, kStride, keys, dim, kRows, ROWS_NEXT, scratch);
     for (let c = 0; c < n; c += step) {
       const a = scratch + DS + (<usize>c << 2);
       const depthSeen = diagonal ? min(keys, c + step) : keys;
       const to = dq + <usize>c * rowBytes;
       multiply(
-        scratch, true, a, LINE, min(step, n - c), kRows, <usize>BLOCK << 6, depth / TRAIN_PANEL, depthSeen, to, rowBytes,
+        scratch, true, a, LINE, min(step, n - c), kRows, ROWS_NEXT, depth / TRAIN_PANEL, depthSeen, to, rowBytes,
         key > from,
       );
     }
@@ -159,7 +164,7 @@ function accumulate(
   const whole = dim % TRAIN_PANEL == 0;
   const rowBytes = <usize>padded(dim) << 2;
   multiply(
-    scratch, false, a, LINE, rows, b, <usize>BLOCK << 6, padded(dim) / TRAIN_PANEL, k,
+    scratch, false, a, LINE, rows, b, ROWS_NEXT, padded(dim) / TRAIN_PANEL, k,
     whole ? dst : spare, whole ? stride : rowBytes, whole,
   );
   if (!whole) addRows(spare, rowBytes, dst, stride, rows, dim);
