@@ -45,6 +45,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'train a tokenizer, or extend one',
     load: async () => (await import('./tokenizer.js')).tokenizerCommand(),
   },
+  data: {
+    summary: 'make training data of files, check it and look at it',
+    load: async () => (await import('./data.js')).dataCommand(),
+  },
   perplexity: {
     summary: 'measure how well a model predicts a text',
     load: async () => (await import('./perplexity.js')).perplexityCommand(),

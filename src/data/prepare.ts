@@ -12,7 +12,7 @@ import { type DataFile, listFiles, type SourceOptions } from './files.js';
 import { checkScripts, type FilterSettings } from './filters.js';
 import { DataFolder } from './folder.js';
 import type { MaskKind } from './mask.js';
-import { type Pool, startPool } from './pool.js';
+import { startPool } from './pool.js';
 import { type FaultLimits, nothingLeft, type Report } from './report.js';
 import { type ScanOptions, scan } from './scan.js';
 import type { ShapeOptions } from './shapes.js';
@@ -123,22 +123,11 @@ export async function prepare(options: PrepareOptions): Promise<PrepareResult> {
   };
 }
 
-/** Reads and judges the data as `prepare` would, and writes nothing. */
-export async function examine(options: DataOptions) {
-  const { given, files, total } = filesOf(options);
-  await using pool = startPool(workOf(options), threadsOf(options, total));
-  return scan(files, given, pool, {
-    ...options,
-    fields: Object.keys(options.fields ?? {}),
-    validation: 0,
-    seed: 0,
-    onBytes: (done) => options.onProgress?.({ stage: 'reading', done, total }),
-  });
-}
-
-export type { Pool };
-
-function filesOf({ sources, filters }: DataOptions): { given: SourceOptions[]; files: DataFile[]; total: number } {
+export function filesOf({ sources, filters }: DataOptions): {
+  given: SourceOptions[];
+  files: DataFile[];
+  total: number;
+} {
   checkScripts(filters?.scripts ?? []);
   const given = sources.map((source) => (typeof source === 'string' ? { path: source } : source));
   const files = listFiles(given);
@@ -149,7 +138,7 @@ function settingsOf({ shape, fields, plain, filters, mask, dedupe, similarity }:
   return { shapes: { shape, fields, plain }, filters, mask, dedupe, similarity };
 }
 
-function workOf({ shape, fields, plain, filters = {}, mask = [], dedupe }: DataOptions): WorkSettings {
+export function workOf({ shape, fields, plain, filters = {}, mask = [], dedupe }: DataOptions): WorkSettings {
   return {
     shapes: { shape, fields, plain },
     filters,
@@ -160,7 +149,7 @@ function workOf({ shape, fields, plain, filters = {}, mask = [], dedupe }: DataO
   };
 }
 
-function threadsOf({ threads }: DataOptions, bytes: number): number {
+export function threadsOf({ threads }: DataOptions, bytes: number): number {
   return threads ?? (bytes < LITTLE ? 1 : physicalCores());
 }
 

@@ -127,21 +127,17 @@ export class Work {
 
   /** @param keep 1 for each record that is to be encoded */
   encode(records: readonly RawRecord[], keep: Uint8Array): EncodedBatch {
-    const encoder = this.encoder();
+    const encoder = (this.#encoder ??= this.#openEncoder());
     const before = countsOf(encoder);
     const faults: EncodedBatch['faults'] = [];
     const [ids, weights, ends, from]: number[][] = [[], [], [], []];
     let tooLong = 0;
     this.#masked = noMasks();
     for (const [i, record] of records.entries()) {
-      const item = keep[i] ? this.#read(record) : undefined;
-      if (!item || 'fault' in item) continue;
-      const documents = attempt(() => this.#fit(item.example, encoder.encode(item.example)));
-      if ('fault' in documents) {
-        faults.push({ line: record.line, fault: documents.fault });
-        continue;
-      }
-      if (documents.length === 0) tooLong++;
+      if (!keep[i]) continue;
+      const { documents, fault } = this.documents(record);
+      if (fault !== undefined) faults.push({ line: record.line, fault });
+      else if (documents.length === 0) tooLong++;
       for (const document of documents) {
         for (const [j, id] of document.ids.entries()) {
           ids.push(id);
@@ -166,17 +162,18 @@ export class Work {
     };
   }
 
-  /** The example that a record holds, masked, or what is wrong with it. */
-  read(record: RawRecord): Item | { fault: string } {
-    return this.#read(record);
+  /** The documents of one record, or what is wrong with it; none where they are too long. */
+  documents(record: RawRecord): { documents: Encoded[]; fault?: string } {
+    const encoder = (this.#encoder ??= this.#openEncoder());
+    const item = this.#read(record);
+    if ('fault' in item) return { documents: [], fault: item.fault };
+    const documents = attempt(() => this.#fit(item.example, encoder.encode(item.example)));
+    return 'fault' in documents ? { documents: [], fault: documents.fault } : { documents };
   }
 
-  encoder(): ExampleEncoder {
-    if (!this.#encoder) {
-      const { tokenizer, template } = (this.#side ??= openTextSide(this.#settings.model!));
-      this.#encoder = new ExampleEncoder(tokenizer, template, this.#settings.encode);
-    }
-    return this.#encoder;
+  #openEncoder(): ExampleEncoder {
+    const { tokenizer, template } = (this.#side ??= openTextSide(this.#settings.model!));
+    return new ExampleEncoder(tokenizer, template, this.#settings.encode);
   }
 
   #read({ json, value, fault }: RawRecord): Item | { fault: string } {
