@@ -58,6 +58,7 @@ describe('help and wrong usage', () => {
     'merge',
     'tokenize',
     'tokenizer',
+    'data',
     'perplexity',
     'eval',
     'bench',
