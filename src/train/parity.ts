@@ -7,6 +7,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Adapter } from '../adapters/adapter.js';
+import { inOrderOf } from '../adapters/fold.js';
 import { merge } from '../adapters/merge.js';
 import { KaiwenError } from '../errors.js';
 import { convert } from '../formats/convert.js';
@@ -17,6 +19,7 @@ import { startEngine } from '../generate/engine-client.js';
 import type { DType } from '../tensor/dtype.js';
 import type { HeldType } from '../tensor/ops/layout.js';
 import { openTokenizer } from '../tokenizer/load.js';
+import type { TrainedTensor } from './export.js';
 
 export interface ParityOptions {
   /** Path of the model that an exported adapter belongs to; absent: `exported` is a whole model. */
@@ -37,6 +40,9 @@ export interface ParityOptions {
 export interface TrainedLogits {
   /** [ids, vocab]. */
   logits(ids: Int32Array): Float32Array;
+  /** What was trained. */
+  readonly parameters: readonly TrainedTensor[];
+  get(tensor: TrainedTensor): Float32Array;
   readonly options: {
     /** Most rows of a batch, and of a sequence. */
     readonly rows: number;
@@ -66,6 +72,8 @@ const TOLERANCES: Partial<Record<DType, number>> = { f32: 1e-3, f16: 0.02, bf16:
 const COARSEST = 0.35;
 /** Between the engine and GGUF: the same weights, in another order of additions. */
 const SAME = 2e-3;
+/** Less than float32 arithmetic may differ. */
+const FLOOR = 1e-4;
 
 /**
  * Compares `model` with what was written of it. Throws KaiwenError 'internal' that says where they part, and what
@@ -81,7 +89,10 @@ export async function checkParity(
   const { rows, maxRun = rows, base: held = 'file' } = model.options;
   const prompts = tokens(options, place, Math.min(MAX_TOKENS, maxRun - continuation));
   const weights = weightsOf(place);
-  const tolerance = Math.max(weights.tolerance, held === 'file' ? 0 : (TOLERANCES[held] ?? COARSEST));
+  // A base of floats is the same here and there; what was trained whole was rounded on its way out.
+  const own = base !== undefined && weights.isFloat ? SAME : weights.tolerance;
+  const tolerance = Math.max(own, held === 'file' ? 0 : (TOLERANCES[held] ?? COARSEST));
+  if (base !== undefined) sameFactors(model, exported, base);
   const folder = await mkdtemp(join(tmpdir(), 'kaiwen-parity-'));
   try {
     const adapters = base === undefined ? [] : [{ name: 'trained', path: exported }];
@@ -161,6 +172,15 @@ async function compare(
   const what = `the trainer and the engine, on ${quote(text)}`;
   const difference = closeness(trained, logits, ids.length, tolerance, what);
   sameGreedy(trained, ids, prompt.length, difference, what);
+  if (ask.adapter !== undefined) {
+    const plain = await engine.logits(ids, { signal: ask.signal });
+    // Quantised weights let logits differ by more than a small adapter changes them; it must bring them nearer all the same.
+    const without = distance(trained, plain, ids.length).difference;
+    if (difference > 1.02 * without + FLOOR) {
+      const far = `${difference.toPrecision(3)} of their spread apart, and ${without.toPrecision(3)} without the adapter`;
+      throw parted(`${what}: logits are ${far}`);
+    }
+  }
   return { prompt: text, ids, from: prompt.length, logits, difference };
 }
 
@@ -199,9 +219,38 @@ async function continued(
   return ids;
 }
 
+/** Every trained factor must be in the file, in the order in which the base keeps its rows. */
+function sameFactors(model: TrainedLogits, exported: string, base: string): void {
+  using adapter = Adapter.open(exported);
+  using checkpoint = openCheckpoint(base, { vocabulary: false });
+  const read = new Map<string, Float32Array | undefined>();
+  for (const layer of adapter.layers) {
+    const factors = inOrderOf(checkpoint, layer.tensor, [layer.out, layer.in], adapter.read(layer));
+    const module = `base_model.model.${layer.tensor.replace(/\.weight$/, '')}`;
+    read.set(`${module}.lora_A.weight`, factors.a);
+    const b = factors.b.map((value) => value / layer.scale);
+    read.set(`${module}.lora_B.weight`, b);
+    read.set(`${module}.lora_magnitude_vector`, factors.magnitude);
+  }
+  for (const parameter of model.parameters) {
+    const values = read.get(parameter.name);
+    const trained = model.get(parameter);
+    const same = trained.every((value, i) => Math.abs(value - (values?.[i] ?? Infinity)) <= 1e-6 * Math.abs(value));
+    if (!same) throw parted(`"${parameter.name}" in ${exported} is not what was trained`);
+  }
+}
+
 /** The difference of two sets of logits [rows, vocab] over their spread. Throws where it exceeds the tolerance. */
 function closeness(a: Float32Array, b: Float32Array, rows: number, tolerance: number, what: string): number {
   if (a.length !== b.length) throw parted(`${what}: ${a.length} and ${b.length} logits`);
+  const { difference, worst } = distance(a, b, rows);
+  if (difference <= tolerance) return difference;
+  const far = `${difference.toPrecision(3)} of their spread, ${tolerance} is allowed`;
+  throw parted(`${what}: logits are ${far}; most at position ${worst}`);
+}
+
+/** The root mean square of the difference as a share of the spread of `a`, and the row where it is greatest. */
+function distance(a: Float32Array, b: Float32Array, rows: number): { difference: number; worst: number } {
   const vocab = a.length / rows;
   let mean = 0;
   for (const value of a) mean += value / a.length;
@@ -217,10 +266,7 @@ function closeness(a: Float32Array, b: Float32Array, rows: number, tolerance: nu
     total += sum;
     if (!(sum <= worst.sum)) worst = { row, sum };
   }
-  const difference = Math.sqrt(total / spread);
-  if (difference <= tolerance) return difference;
-  const far = `${difference.toPrecision(3)} of their spread, ${tolerance} is allowed`;
-  throw parted(`${what}: logits are ${far}; most at position ${worst.row}`);
+  return { difference: Math.sqrt(total / spread), worst: worst.row };
 }
 
 /**
@@ -247,14 +293,14 @@ function sameGreedy(
 }
 
 /** The type to write the weights in again without loss, and how far the rounding of the one they have may move logits. */
-function weightsOf(path: string): { type: ConvertType; tolerance: number } {
+function weightsOf(path: string): { type: ConvertType; tolerance: number; isFloat: boolean } {
   using checkpoint = openCheckpoint(path, { vocabulary: false });
   const matrices = [...checkpoint.tensors.values()].filter(({ shape }) => shape.length > 1);
   const types = new Set(matrices.map(({ dtype }) => dtype));
   const tolerance = Math.max(...[...types].map((dtype) => TOLERANCES[dtype] ?? COARSEST));
   const float = (['f32', 'f16', 'bf16'] as const).find((one) => types.size === 1 && types.has(one));
   const elements = matrices.reduce((sum, { shape }) => sum + shape.reduce((product, n) => product * n, 1), 0);
-  return { type: float ?? (4 * elements < LARGE ? 'f32' : 'q8_0'), tolerance };
+  return { type: float ?? (4 * elements < LARGE ? 'f32' : 'q8_0'), tolerance, isFloat: float !== undefined };
 }
 
 function parted(what: string): KaiwenError {
