@@ -7,7 +7,14 @@
  */
 
 import type { NativeChoice } from '../src/tensor/native/native.js';
-import { frozenBackward, frozenForward, gemm } from '../src/tensor/ops/gemm.js';
+import {
+  frozenBackward,
+  frozenBackwardWork,
+  frozenForward,
+  type Gemm,
+  gemm,
+  gemmWork,
+} from '../src/tensor/ops/gemm.js';
 import { type HeldType, heldBytes } from '../src/tensor/ops/layout.js';
 import { matmul } from '../src/tensor/ops/matmul.js';
 import type { Program } from '../src/tensor/program.js';
@@ -34,6 +41,7 @@ const SHAPES: readonly [name: string, tokens: number, rows: number, cols: number
   ['glossary head', 768, 4096, 128],
   ['50M up', 2048, 1536, 512],
   ['50M down', 2048, 512, 1536],
+  ['50M head', 256, 32_768, 512],
   ['0.6B q', 256, 2048, 1024],
   ['0.6B up', 256, 3072, 1024],
   ['0.6B down', 256, 1024, 3072],
@@ -96,37 +104,18 @@ for (const { name: backend, native } of BACKENDS) {
       const bytes = 4 * (tokens * rows + rows * cols + cols * tokens);
       run(`${form} ${shape} ${tokens}x${rows}x${cols}`, tokens * rows * cols, bytes, () => {
         const [x, w, y] = [noise(tokens * cols), noise(rows * cols), noise(tokens * rows)];
-        return (p) => {
-          if (form === 'y = x·Wᵀ') {
-            gemm(p, {
-              m: tokens,
-              n: rows,
-              k: cols,
-              a: x,
-              aStride: cols,
-              b: w,
-              bStride: cols,
-              transposeB: true,
-              c: y,
-              cStride: rows,
-            });
-          } else if (form === 'dx = dy·W') {
-            gemm(p, { m: tokens, n: cols, k: rows, a: y, aStride: rows, b: w, bStride: cols, c: x, cStride: cols });
-          } else {
-            gemm(p, {
-              m: rows,
-              n: cols,
-              k: tokens,
-              a: y,
-              aStride: rows,
-              transposeA: true,
-              b: x,
-              bStride: cols,
-              c: w,
-              cStride: cols,
-            });
-          }
-        };
+        const [along, across] = [
+          { bStride: cols, a: y, aStride: rows, cStride: cols },
+          { m: tokens, a: x, aStride: cols },
+        ];
+        const product: Gemm =
+          form === 'y = x·Wᵀ'
+            ? { ...across, n: rows, k: cols, b: w, bStride: cols, transposeB: true, c: y, cStride: rows }
+            : form === 'dx = dy·W'
+              ? { ...along, m: tokens, n: cols, k: rows, b: w, c: x }
+              : { ...along, m: rows, n: cols, k: tokens, transposeA: true, b: x, c: w };
+        const work = arena.alloc(gemmWork(product));
+        return (p) => gemm(p, { ...product, work });
       });
     }
   }
@@ -147,7 +136,8 @@ for (const { name: backend, native } of BACKENDS) {
       });
       run(`frozen ${type} backward ${shape} ${tokens}x${rows}x${cols}`, products, held, () => {
         const [o, dy, dx] = [args(), noise(tokens * rows), arena.alloc(4 * tokens * cols)];
-        return (p) => frozenBackward(p, { ...o, dy, dyStride: rows, dx, dxStride: cols });
+        const work = arena.alloc(frozenBackwardWork(o));
+        return (p) => frozenBackward(p, { ...o, dy, dyStride: rows, dx, dxStride: cols, work });
       });
     }
   }

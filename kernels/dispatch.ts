@@ -10,7 +10,7 @@ import { add, copy, sigmoidGate, swiglu } from './elementwise';
 import { axpby, sigmoidGateBackward, swigluBackward } from './elementwise-backward';
 import { embed } from './embed';
 import { embedBackward } from './embed-backward';
-import { gemm } from './gemm';
+import { gemm, gemmSum } from './gemm';
 import { storeKV } from './kv';
 import { crossEntropy, klDivergence } from './loss';
 import { matmul } from './matmul';
@@ -130,6 +130,9 @@ export function execute(op: usize, piece: i32, scratch: usize): void {
       break;
     case Op.gemm:
       gemm(op, piece, scratch);
+      break;
+    case Op.gemmSum:
+      gemmSum(op, piece, scratch);
       break;
     case Op.klDivergence:
       klDivergence(op, piece, scratch);

@@ -1,11 +1,11 @@
 /**
  * C (+)= A · B for f32 A and C and B of any held type (src/tensor/ops/gemm.ts). A piece is a rectangle of C, or one of an
- * expert's. It passes over k in blocks: the block's part of B is packed in scratch as panels of 16 columns, [k][16]
+ * expert's, or of a part's, which is a range of k whose product goes to a place of its own. It passes over k in blocks: the block's part of B is packed in scratch as panels of 16 columns, [k][16]
  * (gemm-pack.ts, gemm-dequantize.ts), then all rows of A pass over it in groups, in machine code (native/product.ts) or
  * in WebAssembly (gemm-tile.ts). A transposed A is copied group by group, so that what a tile reads lies together.
  */
 import { Native, ProductArgs } from '../src/tensor/native/kernels';
-import { GEMM_DEPTH, GemmFlags, GemmInts } from '../src/tensor/ops/gemm-constants';
+import { GEMM_DEPTH, GemmFlags, GemmInts, GemmSumInts } from '../src/tensor/ops/gemm-constants';
 import { Held, PANEL } from '../src/tensor/ops/layout-constants';
 import { dequantizeColumns, dequantizeRows } from './gemm-dequantize';
 import { copyColumns, packColumns, packRows } from './gemm-pack';
@@ -35,35 +35,37 @@ export function gemm(op: usize, piece: i32, scratch: usize): void {
   let a = ptr(op, GemmInts.a);
   let b = ptr(op, GemmInts.b);
   let c = ptr(op, GemmInts.c);
+  let from = 0;
   let k = int(op, GemmInts.k);
   let row: i32;
   let rows: i32;
   if (offsets && !(flags & GemmFlags.expertsAlongK)) {
     // Number `group` among the experts' parts of at most pieceRows rows.
     let expert = 0;
-    let from = load<i32>(offsets);
+    let first = load<i32>(offsets);
     for (;; expert++) {
       if (expert == int(op, GemmInts.experts)) return;
       const to = load<i32>(offsets + (<usize>expert << 2), 4);
-      const parts = (to - from + pieceRows - 1) / pieceRows;
-      row = from + group * pieceRows;
+      const parts = (to - first + pieceRows - 1) / pieceRows;
+      row = first + group * pieceRows;
       rows = min(pieceRows, to - row);
       if (group < parts) break;
       group -= parts;
-      from = to;
+      first = to;
     }
     b += <usize>expert * (ptr(op, GemmInts.matrixStride) << 2);
   } else {
     row = group % int(op, GemmInts.rowPieces) * pieceRows;
     rows = min(pieceRows, int(op, GemmInts.m) - row);
+    const part = group / int(op, GemmInts.rowPieces);
     if (offsets) {
-      const expert = <usize>(group / int(op, GemmInts.rowPieces));
-      const from = load<i32>(offsets + (expert << 2));
-      k = load<i32>(offsets + (expert << 2), 4) - from;
-      a += <usize>from * aStride;
-      b += <usize>from * (ptr(op, GemmInts.bStride) << 2);
-      c += expert * (ptr(op, GemmInts.matrixStride) << 2);
+      from = load<i32>(offsets + (<usize>part << 2));
+      k = load<i32>(offsets + (<usize>part << 2), 4) - from;
+    } else {
+      from = part * int(op, GemmInts.partDepth);
+      k = min(int(op, GemmInts.partDepth), k - from);
     }
+    c += <usize>part * (ptr(op, GemmInts.matrixStride) << 2);
   }
 
   a += flags & GemmFlags.transposeA ? <usize>row << 2 : <usize>row * aStride;
@@ -79,11 +81,11 @@ export function gemm(op: usize, piece: i32, scratch: usize): void {
   // Blocks of about equal depth, whole ones of 32 columns of quantised types.
   const blocks = (k + GEMM_DEPTH - 1) / GEMM_DEPTH;
   const most = blocks == 0 ? 0 : ((k + blocks - 1) / blocks + 31) & -32;
-  for (let at = 0; at < k; at += most) {
-    const depth = min(most, k - at);
+  for (let at = from; at < from + k; at += most) {
+    const depth = min(most, from + k - at);
     const next = <usize>(((depth + PANEL - 1) & -PANEL) + 1) << 6;
     packB(type, (flags & GemmFlags.transposeB) != 0, b, bStride, at, depth, col, cols, next, scratch);
-    const add = accumulate || at > 0;
+    const add = accumulate || at > from;
     for (let r = 0; r < rows; r += ROWS) {
       const count = min(ROWS, rows - r);
       const to = c + <usize>r * cStride;
@@ -98,6 +100,34 @@ export function gemm(op: usize, piece: i32, scratch: usize): void {
         allColumns(false, from, aStride, count, next, depth, to, cStride, cols, add, scratch);
       }
     }
+  }
+}
+
+/** Some rows of C (+)= the sum of the parts of a product, in order. */
+export function gemmSum(op: usize, piece: i32, scratch: usize): void {
+  const cols = <usize>int(op, GemmSumInts.cols) << 2;
+  const next = cols * <usize>int(op, GemmSumInts.rows);
+  const first = piece * int(op, GemmSumInts.rowsPerPiece);
+  const end = min(first + int(op, GemmSumInts.rowsPerPiece), int(op, GemmSumInts.rows));
+  const accumulate = int(op, GemmSumInts.accumulate) != 0;
+  const cStride = ptr(op, GemmSumInts.cStride) << 2;
+  let c = ptr(op, GemmSumInts.c) + <usize>first * cStride;
+  let parts = ptr(op, GemmSumInts.parts) + <usize>first * cols;
+  for (let row = first; row < end; row++) {
+    const last = parts + next * <usize>int(op, GemmSumInts.count);
+    let i: usize = 0;
+    for (; i < (cols & ~15); i += 16) {
+      let sum = v128.load(parts + i);
+      for (let part = parts + next; part < last; part += next) sum = f32x4.add(sum, v128.load(part + i));
+      v128.store(c + i, accumulate ? f32x4.add(v128.load(c + i), sum) : sum);
+    }
+    for (; i < cols; i += 4) {
+      let sum = load<f32>(parts + i);
+      for (let part = parts + next; part < last; part += next) sum += load<f32>(part + i);
+      store<f32>(c + i, accumulate ? load<f32>(c + i) + sum : sum);
+    }
+    c += cStride;
+    parts += cols;
   }
 }
 

@@ -28,6 +28,7 @@ export const enum Op {
   gatherRows = 20,
   attentionCombine = 21,
   gemm = 30,
+  gemmSum = 31,
   attentionTrainPack = 36,
   attentionTrain = 37,
   attentionTrainBackward = 38,

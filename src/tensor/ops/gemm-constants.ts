@@ -21,8 +21,23 @@ export enum GemmInts {
   /** int32 [experts + 1], or 0. */
   offsets = 15,
   experts = 16,
-  /** Elements from an expert's B (experts along m) or C (along k) to the next one's. */
+  /** Elements from an expert's B (experts along m) or C (along k), or from a part's C, to the next one's. */
   matrixStride = 17,
+  /** Steps of k in a part: a whole product has one. */
+  partDepth = 18,
+}
+
+/** The integers of the record that adds up the parts of a product. */
+export enum GemmSumInts {
+  /** f32 [parts][rows, cols]. */
+  parts = 0,
+  count = 1,
+  rows = 2,
+  cols = 3,
+  c = 4,
+  cStride = 5,
+  accumulate = 6,
+  rowsPerPiece = 7,
 }
 
 /** The bits of `flags`. */

@@ -7,7 +7,7 @@ import { byteLength, DTYPES } from '../dtype.js';
 import type { Simd } from '../kernels.js';
 import type { IsaName } from '../native/isa.js';
 import * as reference from '../reference/gemm.js';
-import { frozenBackward, frozenForward, type Gemm, gemm, gemmExperts } from './gemm.js';
+import { frozenBackward, frozenBackwardWork, frozenForward, type Gemm, gemm, gemmExperts, gemmWork } from './gemm.js';
 import { type HeldType, heldBytes, isFloat } from './layout.js';
 import { repack } from './repack.js';
 
@@ -67,7 +67,7 @@ interface Shape {
   accumulate?: boolean;
 }
 
-function check(bench: KernelBench, shape: Shape, gap: number) {
+function check(bench: KernelBench, shape: Shape, gap: number, divided = false) {
   const { m, n, k, transposeA, transposeB, accumulate } = shape;
   const a = noise(m * k, m + k);
   const b = noise(k * n, k + 2 * n);
@@ -83,7 +83,7 @@ function check(bench: KernelBench, shape: Shape, gap: number) {
     c: bench.put(spread(accumulate ? c : c.fill(NaN), m, n, gap)),
     cStride: n + gap,
   };
-  gemm(bench.program, at);
+  gemm(bench.program, divided ? { ...at, work: bench.alloc(gemmWork(shape)) } : at);
   bench.run();
   const expected = reference.gemm(a, b, m, n, k);
   if (accumulate) for (let i = 0; i < c.length; i++) expected[i] += c[i];
@@ -133,6 +133,16 @@ describe.each(BACKENDS)('gemm, $name', (backend) => {
       [97, 48, 513],
     ]) {
       check(open(), { m, n, k, transposeA, transposeB, accumulate: m % 2 === 0 }, 1);
+    }
+  });
+
+  it.each([false, true])('adds up parts of a deep product (accumulating: %s)', (accumulate) => {
+    for (const [m, n, k, transposeA] of [
+      [64, 130, 3000, true],
+      [50, 67, 2600, false],
+    ] as const) {
+      expect(gemmWork({ m, n, k, transposeA })).toBeGreaterThan(4 * m * n);
+      check(open(), { m, n, k, transposeA, accumulate }, 2, true);
     }
   });
 
@@ -222,9 +232,10 @@ describe.each(BACKENDS)('gemm, $name', (backend) => {
       const { weights, values } = hold(bench, type, rows, cols);
       const dy = noise(tokens * rows, 5);
       const dx = bench.put(new Float32Array(tokens * (cols + 2)).fill(NaN));
+      const work = bench.alloc(frozenBackwardWork({ type, tokens, rows, cols }));
       frozenBackward(bench.program, {
         ...{ type, weights, dy: bench.put(spread(dy, tokens, rows, 1)), dyStride: rows + 1 },
-        ...{ dx, dxStride: cols + 2, tokens, rows, cols },
+        ...{ dx, dxStride: cols + 2, tokens, rows, cols, work },
       });
       bench.run();
       const expected = reference.gemm(dy, values, tokens, cols, rows);
