@@ -18,6 +18,7 @@ export type {
   GenerateOptions,
   LoadOptions,
   Model,
+  PromptOptions,
   TextEvent,
   TokenLogprob,
 } from './generate/api.js';

@@ -38,6 +38,7 @@ const width = (text: string): number =>
 
 const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
 const range = ([low, high]: Interval, show: (value: number) => string): string => `${show(low)} – ${show(high)}`;
+const plain = (value: number): string => (value < 1e5 ? value.toFixed(2) : value.toExponential(2));
 const tenths = (value: number): string => (value * 100).toFixed(1);
 
 export function resultTable(title: string, results: readonly KindSummary[], { bold, dim }: Colors): string {
@@ -58,8 +59,8 @@ function figures(figure: Share | Prediction): string[] {
     return [String(figure.items), percent(figure.accuracy), range(figure.interval, tenths)];
   }
   const { items, perplexity, interval, bitsPerByte } = figure;
-  const shown = interval ? range(interval, (value) => value.toFixed(2)) : '';
-  return [String(items), `perplexity ${perplexity.toFixed(2)}`, shown, `${bitsPerByte.toFixed(3)} bits a byte`];
+  const shown = interval ? range(interval, plain) : '';
+  return [String(items), `perplexity ${plain(perplexity)}`, shown, `${bitsPerByte.toFixed(3)} bits a byte`];
 }
 
 export function comparisonTable(

@@ -1,5 +1,6 @@
 /** `kaiwen eval`: how well a model answers, with intervals, alone or beside another on the same items. */
 import { Command, Option } from 'commander';
+import { KaiwenError } from '../errors.js';
 import { compare } from '../evaluate/compare.js';
 import type { Item } from '../evaluate/item.js';
 import { readItems } from '../evaluate/layouts.js';
@@ -93,6 +94,9 @@ Examples:
 
 async function run(path: string, files: string[], flags: Flags): Promise<void> {
   if (flags.out) await checkFileTarget(flags.out);
+  if (flags.adapter && flags.adapter.length > 1) {
+    throw new KaiwenError('usage', 'Only one adapter can answer.', { remedy: 'Evaluate one after the other.' });
+  }
   const items = limited(await readItems(files), flags.limit);
   const shots = flags.examples ? (await readItems([flags.examples])).slice(0, flags.shots) : [];
   const settings: EvalSettings = {
@@ -147,10 +151,11 @@ function show(report: Report, items: readonly Item[], baseline: readonly ItemRes
     return;
   }
   const colors = colorsFor(process.stdout);
-  console.log(resultTable(`${report.model}${report.adapter ? ` with ${report.adapter}` : ''}`, report.results, colors));
+  const name = report.adapter ? `${report.model} with ${report.adapter}` : report.model;
+  console.log(resultTable(name, report.results, colors));
   if (baseline && report.comparison) {
     console.log(`\n${resultTable(report.baseline!, summarise(baseline), colors)}`);
-    console.log(`\n${comparisonTable(report.model, report.baseline!, report.comparison, colors)}`);
+    console.log(`\n${comparisonTable(name, report.baseline!, report.comparison, colors)}`);
   }
   if (flags.mistakes) console.log(`\n${mistakesTable(report.items, items, flags.mistakes, colors)}`);
 }
