@@ -8,6 +8,7 @@ import { METHODS, type TrainConfig } from '../train/config.js';
 import { type FlagSetting, readConfig } from '../train/config-file.js';
 import { SETTINGS_FILE } from '../train/files.js';
 import { JsonView, TextView, type View } from '../train/live.js';
+import { duration } from '../train/report.js';
 import type { RunResultFiles } from '../train/result.js';
 import { colorsFor, startProgress } from './terminal.js';
 
@@ -114,7 +115,7 @@ async function run(path: string | undefined, flags: Flags): Promise<void> {
   process.on('SIGTERM', interrupt);
   const progress = startProgress('preparing the data');
   try {
-    const { outcome, files } = await train(config, {
+    const { outcome, prediction, used, files } = await train(config, {
       ...{ fresh: flags.fresh, dryRun: flags.dryRun, signal: interrupted.signal },
       events: {
         stage: (text) => view.stage(text),
@@ -135,6 +136,14 @@ async function run(path: string | undefined, flags: Flags): Promise<void> {
       throw new KaiwenError('aborted', 'Training was interrupted.');
     }
     view.notice(`${outcome.ended} after step ${step}; curves and samples are in ${join(config.out, 'report.html')}.`);
+    if (used) {
+      const [memory, predicted] = [used.peakBytes, prediction.peakBytes].map(
+        (bytes) => `${Math.round(bytes / 1e6)} MB`,
+      );
+      view.notice(
+        `It took ${duration(used.seconds)} and ${memory} (predicted: ${duration(prediction.seconds)}, ${predicted}).`,
+      );
+    }
     if (files) view.notice(resultLine(config, files));
   } finally {
     progress.end();

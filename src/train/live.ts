@@ -57,6 +57,7 @@ export class TextView implements View {
   #rows = 0;
   #seconds = 0;
   #steps = 0;
+  #count = 0;
 
   constructor(private readonly options: ViewOptions) {}
 
@@ -93,11 +94,13 @@ export class TextView implements View {
   }
 
   #step(record: StepRecord): void {
-    this.#loss = this.#last ? 0.95 * this.#loss + 0.05 * record.loss : record.loss;
     this.#last = record;
     this.#rows = 0.95 * this.#rows + record.rows;
     this.#seconds = 0.95 * this.#seconds + record.seconds;
     this.#steps = 0.95 * this.#steps + 1;
+    // A mean over the last twenty, or over half of what there is.
+    this.#count++;
+    this.#loss += Math.max(0.05, 2 / (this.#count + 1)) * (record.loss - this.#loss);
     this.#show(false);
   }
 

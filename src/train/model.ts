@@ -172,7 +172,9 @@ export class TrainableModel implements Disposable {
       runs,
     };
     const gradient = options.train !== 'nothing';
-    const teacher = options.distils ? { logits: () => new Float32Array(), temperature: 1, share: 1 } : undefined;
+    const { vocabSize } = blueprint.definition;
+    const logits = (_: number, n: number) => new Float32Array(n * vocabSize);
+    const teacher = options.distils ? { logits, temperature: 1, share: 1 } : undefined;
     model.compute(batch, { gradient, seed: 0, noisy: gradient, teacher });
     return { bytes: Math.max(arena.peak, placed + 2 * STAGING_BYTES), step: arena.peak - placed };
   }

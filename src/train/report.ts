@@ -9,13 +9,15 @@ export interface ReportParts {
   config: TrainConfig;
   plan: RunPlan;
   prediction: Prediction;
+  /** Measured, once training has ended. */
+  peakBytes?: number;
   /** The text of metrics.jsonl. */
   metrics: string;
 }
 
 type Step = StepRecord & Record<string, number>;
 
-export function renderReport({ config, plan, prediction, metrics }: ReportParts): string {
+export function renderReport({ config, plan, prediction, peakBytes, metrics }: ReportParts): string {
   const records = metrics.split('\n').flatMap(parse);
   const steps = records.filter((record): record is Step => record.kind === 'step');
   const validations = records.filter((record) => record.kind === 'validation');
@@ -51,7 +53,10 @@ export function renderReport({ config, plan, prediction, metrics }: ReportParts)
     ],
     ['tokens learned from', Math.round(last?.tokens ?? 0).toLocaleString('en')],
     ['time', `${duration(seconds)} (predicted: ${duration(prediction.secondsPerStep * plan.steps)})`],
-    ['memory predicted', `${Math.round(prediction.peakBytes / 1e6)} MB`],
+    [
+      'memory',
+      `${peakBytes ? `${megabytes(peakBytes)} (` : ''}predicted: ${megabytes(prediction.peakBytes)}${peakBytes ? ')' : ''}`,
+    ],
     ['last loss', last ? last.loss.toFixed(4) : 'none'],
     [
       'lowest validation loss',
@@ -77,6 +82,10 @@ ${samples.length ? `<h2>Samples</h2>${samples.slice(-40).reverse().map(sampleOf)
 <pre>${escapeHtml(JSON.stringify({ ...config, plan }, null, 2))}</pre>
 </html>
 `;
+}
+
+function megabytes(bytes: number): string {
+  return `${Math.round(bytes / 1e6)} MB`;
 }
 
 function sampleOf({ step, prompt, text }: Extract<TrainRecord, { kind: 'sample' }>): string {

@@ -61,6 +61,8 @@ export interface RunResult {
   prediction: Prediction;
   plan: RunPlan;
   outcome?: Outcome;
+  /** Most memory that the process has used until training ended, and the seconds it has trained. */
+  used?: { peakBytes: number; seconds: number };
   /** What came out, if the run came to its end. */
   files?: RunResultFiles;
 }
@@ -143,21 +145,24 @@ export async function train(config: TrainConfig, options: RunOptions = {}): Prom
     withReports(config, plan, prediction, events),
   );
   await trainer.resume();
+  const before = trainer.state.seconds;
+  let used: RunResult['used'];
   try {
     const outcome = await trainer.run(signal);
-    if (outcome.ended === 'interrupted') return { prediction, plan, outcome };
+    used = { peakBytes: process.resourceUsage().maxRSS * 1024, seconds: outcome.state.seconds - before };
+    if (outcome.ended === 'interrupted') return { prediction, plan, outcome, used };
     const found = findResult(config.out, outcome);
-    if (found) return { prediction, plan, outcome, files: found };
+    if (found) return { prediction, plan, outcome, used, files: found };
     events.stage?.('writing and checking the result');
     const { best, step } = outcome.state;
     if (best && best.step !== step) checkpoints.read(model, best.step);
     const { threads } = plan;
     const files = await writeResult(model, data.train, outcome, { config, settings, base, text, threads, signal });
     events.stage?.('');
-    return { prediction, plan, outcome, files };
+    return { prediction, plan, outcome, used, files };
   } finally {
     await metrics.flush();
-    writeReport(config, plan, prediction);
+    writeReport(config, plan, prediction, used?.peakBytes);
   }
 }
 
@@ -195,7 +200,7 @@ function planRun(config: TrainConfig, side: TextSide, data: RunData): Prepared {
   const batches = new Batches(data.train, packing);
   const steps = chooseSteps(config, sizes, { ...facts, parameters }, (epoch) => batches.count(epoch));
   const rates = chooseRates(config, facts, steps);
-  const validateEvery = config.validation?.every ?? Math.max(1, Math.min(500, Math.ceil(steps / 20)));
+  const validateEvery = config.validation?.every ?? Math.max(1, Math.min(500, Math.ceil(steps / 10)));
   return {
     plan: { ...sizes, ...rates, steps, threads, parameters, trained, flopsPerToken, validateEvery, from: 0 },
     ...{ source, modelOptions, batches, vocabSize: facts.vocabSize },
@@ -345,8 +350,11 @@ function withReports(config: TrainConfig, plan: RunPlan, prediction: Prediction,
   };
 }
 
-function writeReport(config: TrainConfig, plan: RunPlan, prediction: Prediction): void {
+function writeReport(config: TrainConfig, plan: RunPlan, prediction: Prediction, peakBytes?: number): void {
   const path = join(config.out, 'metrics.jsonl');
   if (!exists(path)) return;
-  writeFileSync(join(config.out, 'report.html'), renderReport({ config, plan, prediction, metrics: readText(path)! }));
+  writeFileSync(
+    join(config.out, 'report.html'),
+    renderReport({ config, plan, prediction, peakBytes, metrics: readText(path)! }),
+  );
 }
