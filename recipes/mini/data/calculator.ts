@@ -108,6 +108,14 @@ export function calculatorTool(random: Random): unknown {
   return { type: 'function', function: { name: 'calculator', description: random.pick(DESCRIPTIONS), parameters } };
 }
 
+/** What the chat template writes around and between what people say, for the tokenizer to learn from. */
+export function templateText(random: Random): string {
+  const json = JSON.stringify(calculatorTool(random)).replaceAll('":', '": ').replaceAll(',"', ', "');
+  const { expression } = calculation(random, 'en', false);
+  const call = `{"name": "calculator", "arguments": {"expression": "${expression}"}}`;
+  return `system\n# Tools\n<tools>\n${json}\n</tools>\nCall one as \n{"name": …, "arguments": {…}}\nuser\nassistant\n${call}\n`;
+}
+
 /** The tool as the evaluation describes it: in words training never used. */
 export const UNSEEN_TOOL: unknown = {
   type: 'function',

@@ -1,6 +1,6 @@
 /**
  * Writes the data of the recipe into a folder: pretrain.jsonl ({"text"}), sft.jsonl ({"messages"}), dpo.jsonl (pairs)
- * and eval.jsonl. The same seed and scale give the same bytes.
+ * and eval.jsonl; also format.jsonl, which only the tokenizer learns from. The same seed and scale give the same bytes.
  * Run: npx tsx recipes/mini/data/generate.ts FOLDER [SCALE]
  */
 
@@ -8,6 +8,7 @@ import { once } from 'node:events';
 import { createWriteStream, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { intents } from '../tables/talk.js';
+import { templateText } from './calculator.js';
 import * as documents from './documents.js';
 import { countryProfiles, countryTopics, wordTopics } from './facts.js';
 import { mix } from './mix.js';
@@ -103,6 +104,9 @@ export async function generate(folder: string, scale = 1, seed = 'mini'): Promis
   ].map((each) => ({ text: each, source: 'generated', license: 'Apache-2.0' }));
   const chat = [...documents.chats(train, random('chats')), ...stories.map(documents.storyChat), ...calculators];
 
+  const formatRandom = random('format');
+  const format = Array.from({ length: 3000 }, () => ({ text: templateText(formatRandom) }));
+
   const pairRandom = random('pairs');
   const pairs = LANGUAGES.flatMap((language) => [
     ...pick(
@@ -121,6 +125,7 @@ export async function generate(folder: string, scale = 1, seed = 'mini'): Promis
     ...Array.from({ length: ITEMS.stories }, () => documents.storyItem(story(itemRandom, language, true))),
   ]);
 
+  await write(join(folder, 'format.jsonl'), format);
   return {
     pretrain: await write(join(folder, 'pretrain.jsonl'), random('order/text').shuffle(thin(text, 'text'))),
     sft: await write(join(folder, 'sft.jsonl'), random('order/chat').shuffle(thin(chat, 'chat'))),
