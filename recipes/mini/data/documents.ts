@@ -29,8 +29,10 @@ export interface Pair {
 export interface Item {
   messages: Message[];
   tools?: readonly unknown[];
-  expected: string;
-  match: Match;
+  expected?: string;
+  match?: Match;
+  /** Instead of `expected`: the calls that must be made. */
+  expected_calls?: readonly { name: string; arguments: Record<string, unknown> }[];
   domain: Domain;
   language: Language;
 }
@@ -201,7 +203,7 @@ export function calculatorItems(random: Random, language: Language): Item[] {
   const common = { tools: [UNSEEN_TOOL], domain: 'calculator', language } as const;
   const called = { name: 'calculator', arguments: { expression } };
   return [
-    { messages: [user(ask)], ...common, expected: JSON.stringify(called), match: 'tool_call' },
+    { messages: [user(ask)], ...common, expected_calls: [called] },
     {
       messages: [user(ask), call(expression), { role: 'tool', content: result }],
       ...common,

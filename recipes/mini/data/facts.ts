@@ -284,7 +284,7 @@ const TO_CHINESE: readonly Relation[] = [
     ],
     unseen: ['How would you say "{c}" in Chinese?', 'Please translate the word "{c}" into Chinese.'],
     answer: '"{c}" in Chinese is {x}.',
-    expected: ' is {x}.',
+    expected: ' is {x}[.]$',
     statements: ['"{c}" in Chinese is {x}.', 'The Chinese word for "{c}" is {x}.', '{c} = {x}'],
   },
   {
@@ -302,7 +302,7 @@ const TO_CHINESE: readonly Relation[] = [
     ],
     unseen: ['请把单词“{c}”译成中文。', '你知道“{c}”用中文怎么说吗？'],
     answer: '“{c}”的中文是{x}。',
-    expected: '是{x}。',
+    expected: '是{x}。$',
     statements: ['“{c}”的中文是{x}。'],
   },
 ];
@@ -324,7 +324,7 @@ const TO_ENGLISH: readonly Relation[] = [
     ],
     unseen: ['请把“{c}”这个词译成英语。', '你知道“{c}”用英语怎么说吗？'],
     answer: '“{c}”的英语是 {x}。',
-    expected: '是 {x}。',
+    expected: '是 {x}。$',
     statements: ['“{c}”的英语是 {x}。', '{c} = {x}'],
   },
   {
@@ -400,7 +400,7 @@ function ask(
       unseen: relation.unseen.map(put),
       answers: [put(relation.answer)],
       expected: entry.expected ?? put(relation.expected ?? '{x}'),
-      match: 'contains',
+      match: domain === 'translations' ? 'regex' : 'contains',
       statements: relation.statements.map(put),
       wrong: random.sample(others, 3).map((x) => fill(relation.answer, { ...entry, x } as Record<string, string>)),
       ...mix[domain],

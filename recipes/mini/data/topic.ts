@@ -19,7 +19,7 @@ export type Domain =
   | 'stories';
 
 /** How an answer is judged; the modes of `kaiwen eval`. */
-export type Match = 'exact' | 'contains' | 'numeric' | 'regex' | 'tool_call';
+export type Match = 'exact' | 'contains' | 'numeric' | 'regex';
 
 export interface Topic {
   domain: Domain;
