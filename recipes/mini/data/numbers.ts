@@ -151,7 +151,7 @@ function calculate(operation: Operation, a: number, b: number, language: Languag
     statements: [
       operation.domain === 'addition' && a > 9 && b > 9 && random.chance(0.3) ? (steps(a, b) ?? statement) : statement,
     ],
-    wrong: [`${a} ${sign} ${b} = ${Math.abs(result + off)}.`],
+    wrong: [`${a} ${sign} ${b} = ${result + off < 0 ? result - off : result + off}.`],
     call: { expression: `${a} ${sign === '×' ? '*' : sign} ${b}`, result: String(result) },
     ...mix[operation.domain],
   };
