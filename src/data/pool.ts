@@ -48,15 +48,22 @@ export async function* inOrder<T, R>(
   for (const [item, promise] of waiting) yield [item, await promise];
 }
 
+interface Entry {
+  worker: Worker;
+  waiting: { resolve(result: TaskResult): void; reject(error: Error): void }[];
+  /** The worker has ended. */
+  failure?: KaiwenError;
+}
+
 class WorkerPool implements Pool {
   readonly width: number;
-  readonly #workers: { worker: Worker; waiting: { resolve(result: TaskResult): void; reject(error: Error): void }[] }[];
+  readonly #workers: Entry[];
 
   constructor(settings: WorkSettings, threads: number) {
     this.width = threads * 3;
     this.#workers = Array.from({ length: threads }, () => {
       const worker = startWorker('data/worker.js', settings);
-      const entry = { worker, waiting: [] as { resolve(result: TaskResult): void; reject(error: Error): void }[] };
+      const entry: Entry = { worker, waiting: [] };
       worker.on('message', (answer: Answer) => {
         const { resolve, reject } = entry.waiting.shift()!;
         if ('result' in answer) resolve(answer.result);
@@ -68,6 +75,7 @@ class WorkerPool implements Pool {
           `A worker that prepares data ended${cause ? `: ${cause.message}` : ''}.`,
           { cause },
         );
+        entry.failure ??= error;
         for (const { reject } of entry.waiting.splice(0)) reject(error);
       };
       worker.on('error', fail);
@@ -87,6 +95,7 @@ class WorkerPool implements Pool {
   #ask(task: Task): Promise<TaskResult> {
     const idlest = this.#workers.reduce((best, entry) => (entry.waiting.length < best.waiting.length ? entry : best));
     return new Promise((resolve, reject) => {
+      if (idlest.failure) return reject(idlest.failure);
       idlest.waiting.push({ resolve, reject });
       idlest.worker.postMessage(task);
     });

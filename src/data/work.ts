@@ -8,6 +8,7 @@ import { KaiwenError } from '../errors.js';
 import { type Encoded, type EncodeOptions, ExampleEncoder } from './encode.js';
 import { type Example, Fault, type Item, questionOf, textsOf } from './example.js';
 import { type FilterReason, type FilterSettings, judge } from './filters.js';
+import { Growing } from './growing.js';
 import { type MaskCounts, type MaskKind, maskExample, noMasks } from './mask.js';
 import { DOCUMENTS, normalise, QUESTIONS, Signer } from './minhash.js';
 import type { RawRecord } from './readers/record.js';
@@ -109,14 +110,13 @@ export class Work {
         batch.records.push({ line, fault: item.fault });
         continue;
       }
-      const { example, licence, source } = item;
-      const texts = textsOf(example);
-      const text = texts.join('\n');
+      const { example, identity, licence, source } = item;
+      const text = textsOf(example).join('\n');
       const dropped = judge(text, filters);
       batch.records.push({ line, dropped, kind: example.kind, chars: text.length, licence, source });
       if (dropped) continue;
       const question = questionOf(example);
-      hash(JSON.stringify(example), batch.keys, i * 2);
+      hash(identity, batch.keys, i * 2);
       hash(normalise(question), batch.questions, i * 2);
       const at = (array: Uint32Array, words: number) => array.subarray(i * words, (i + 1) * words);
       if (signDocuments) this.#documents.sign(text, at(batch.documentSigns, documentWords));
@@ -130,7 +130,9 @@ export class Work {
     const encoder = (this.#encoder ??= this.#openEncoder());
     const before = countsOf(encoder);
     const faults: EncodedBatch['faults'] = [];
-    const [ids, weights, ends, from]: number[][] = [[], [], [], []];
+    const ids = new Growing(Uint32Array);
+    const weights = new Growing(Uint8Array);
+    const [ends, from]: number[][] = [[], []];
     let tooLong = 0;
     this.#masked = noMasks();
     for (const [i, record] of records.entries()) {
@@ -139,8 +141,8 @@ export class Work {
       if (fault !== undefined) faults.push({ line: record.line, fault });
       else if (documents.length === 0) tooLong++;
       for (const document of documents) {
-        for (const [j, id] of document.ids.entries()) {
-          ids.push(id);
+        for (let j = 0; j < document.ids.length; j++) {
+          ids.push(document.ids[j]);
           weights.push(document.weights ? document.weights[j] : 255);
         }
         ends.push(ids.length);
@@ -151,8 +153,8 @@ export class Work {
     const lost = { ...after };
     for (const name of Object.keys(lost) as (keyof LostCounts)[]) lost[name] -= before[name];
     return {
-      ids: Uint32Array.from(ids),
-      weights: Uint8Array.from(weights),
+      ids: ids.view.slice(),
+      weights: weights.view.slice(),
       ends: Uint32Array.from(ends),
       records: Uint32Array.from(from),
       faults,
@@ -176,12 +178,14 @@ export class Work {
     return new ExampleEncoder(tokenizer, template, this.#settings.encode);
   }
 
-  #read({ json, value, fault }: RawRecord): Item | { fault: string } {
+  /** The example with a text that only the same example has. */
+  #read({ json, value, fault }: RawRecord): (Item & { identity: string }) | { fault: string } {
     if (fault !== undefined) return { fault };
     return attempt(() => {
       const item = readShape(json === undefined ? value : parse(json), this.#settings.shapes);
-      if (this.#mask.size === 0) return item;
-      return { ...item, example: maskExample(item.example, this.#mask, this.#masked) };
+      const { example } = item;
+      const masked = this.#mask.size === 0 ? example : maskExample(example, this.#mask, this.#masked);
+      return { ...item, example: masked, identity: JSON.stringify(masked) };
     });
   }
 
@@ -215,6 +219,8 @@ function attempt<T>(action: () => T): T | { fault: string } {
     return action();
   } catch (error) {
     if (error instanceof KaiwenError && error.code === 'bad_input') return { fault: error.message.replace(/\.$/, '') };
+    // The stack ran out.
+    if (error instanceof RangeError) return { fault: 'it nests too deeply' };
     throw error;
   }
 }
