@@ -6,28 +6,25 @@
 import { inFile, KaiwenError } from '../errors.js';
 import type { Checkpoint, JsonObject } from '../formats/checkpoint.js';
 import { openCheckpoint } from '../formats/open.js';
-import { exactTarget } from '../formats/quant/index.js';
 import { availableMemory, physicalCores } from '../generate/machine.js';
-import { CheckpointWeights } from '../generate/weights.js';
-import { buildModel, type ModelDefinition } from '../models/model.js';
+import type { ModelDefinition } from '../models/model.js';
 import { type Arena, arenaOverhead, CountingArena, MAX_ARENA_BYTES } from '../tensor/arena.js';
-import { DTYPES } from '../tensor/dtype.js';
-import type { Simd } from '../tensor/kernels.js';
-import type { NativeChoice } from '../tensor/native/native.js';
-import type { HeldType } from '../tensor/ops/layout.js';
 import { sumSquares, sumSquaresPieces } from '../tensor/ops/sums.js';
 import { Team } from '../tensor/team.js';
+import { type Blueprint, blueprintOf, flopsPerToken, freshBlueprint, type TrainableOptions } from './blueprint.js';
 import { Graph } from './graph.js';
 import { initialise, initialiseLora } from './init.js';
-import { attachLora, type Lora, type LoraSettings, parametersOf, refreshMagnitudes } from './lora.js';
+import { refreshMagnitudes } from './lora.js';
 import { embedding } from './ops/embedding.js';
 import { loss, type Teacher } from './ops/head.js';
-import { type Parameter, ParameterSource } from './parameters.js';
+import type { Parameter } from './parameters.js';
 import { readValues, readWeight, STAGING_BYTES } from './read-weights.js';
 import { keep, once, recompute } from './segment.js';
 import { placeSequences, type Run } from './sequences.js';
 import { Tape } from './tape.js';
 import type { Value } from './value.js';
+
+export type { TrainableOptions } from './blueprint.js';
 
 export interface TrainBatch {
   /** Rows of all sequences, one sequence after the other. */
@@ -40,27 +37,6 @@ export interface TrainBatch {
   readonly runs: readonly Run[];
 }
 
-export interface TrainableOptions {
-  threads?: number;
-  simd?: Simd;
-  native?: NativeChoice;
-  /** Most rows a batch has. */
-  rows: number;
-  /** Most rows a sequence has; default: a batch's. */
-  maxRun?: number;
-  /** Compute blocks again on the way back instead of keeping their activations. */
-  checkpointing?: boolean;
-  train: 'all' | { lora: LoraSettings } | 'nothing';
-  /** How frozen matrices are held; default: as the file has them. */
-  base?: HeldType | 'file';
-  /** Memory beside each trained value for an optimiser; AdamW with f32 moments: 8. */
-  optimizerBytesPerParameter?: number;
-  /** α of NEFTune (arXiv:2310.05914); 0: none. */
-  neftune?: number;
-  /** Whether rows of a teacher's logits will be put beside the model's own. */
-  distils?: boolean;
-}
-
 export interface TrainingPlan {
   /** Exact bytes of the arena. */
   readonly arenaBytes: number;
@@ -70,14 +46,6 @@ export interface TrainingPlan {
   readonly trained: number;
   /** Multiplications and additions of one trained token, forwards and back, attention aside. */
   readonly flopsPerToken: number;
-}
-
-/** Values and structure before they have memory. */
-interface Blueprint {
-  readonly definition: ModelDefinition;
-  /** All of them, adapters last. */
-  readonly parameters: readonly Parameter[];
-  readonly adapters: readonly Lora[];
 }
 
 export class TrainableModel implements Disposable {
@@ -414,65 +382,14 @@ export class TrainableModel implements Disposable {
 
 function planOf(config: JsonObject, blueprint: Blueprint, options: TrainableOptions): TrainingPlan {
   const { bytes, step } = TrainableModel.measure(config, blueprint, options);
-  const { definition, parameters } = blueprint;
   const count = (some: readonly Parameter[]) => some.reduce((sum, p) => sum + p.n, 0);
-  const tied = definition.head.weight === definition.embedding;
-  const products = parameters.filter(
-    (p) => p.kind === 'matrix' || (p.kind === 'embedding' && (tied || p === definition.head.weight)),
-  );
-  // Forwards and back to the input take two operations a weight each, the weight's own gradient two more.
-  const flops = products.reduce((sum, p) => sum + (p.trained ? 6 : 4) * (p.n / p.count) * activeExperts(config, p), 0);
   return {
     arenaBytes: bytes,
     stepBytes: step,
-    parameters: count(parameters),
-    trained: count(parameters.filter((p) => p.trained)),
-    flopsPerToken: flops + (options.checkpointing ? flops / 3 : 0),
+    parameters: count(blueprint.parameters),
+    trained: count(blueprint.parameters.filter((p) => p.trained)),
+    flopsPerToken: flopsPerToken(config, blueprint, options.checkpointing ?? false),
   };
-}
-
-function activeExperts(config: JsonObject, { count }: Parameter): number {
-  return count === 1 ? 1 : Math.min(count, Number(config.num_experts_per_tok ?? 1));
-}
-
-/** The structure of a checkpoint's model, every tensor checked. */
-function blueprintOf(checkpoint: Checkpoint, options: TrainableOptions): Blueprint {
-  const checked = new CheckpointWeights(checkpoint);
-  buildModel(checkpoint.config, checked, checked.enterLayer);
-  checked.checkAllUsed();
-  const shapeOf = (name: string) => checkpoint.tensors.get(name)?.shape;
-  const source = new ParameterSource(options.train === 'all', shapeOf, (name, length) => checked.values(name, length));
-  const definition = buildModel(checkpoint.config, source, () => {});
-  for (const parameter of source.all) {
-    if (parameter.trained) continue;
-    const { dtype } = checkpoint.tensors.get(parameter.name)!;
-    parameter.type = frozenType(parameter, exactTarget(dtype) as HeldType, options.base ?? 'file');
-  }
-  return withAdapters(definition, source.all, options);
-}
-
-function freshBlueprint(config: JsonObject, options: TrainableOptions): Blueprint {
-  const source = new ParameterSource(options.train === 'all');
-  // A new model ties its embeddings only where it is told to.
-  const tied = { tie_word_embeddings: false, ...config };
-  const definition = buildModel(tied, source, () => {});
-  return withAdapters(definition, source.all, options);
-}
-
-function withAdapters(definition: ModelDefinition, all: readonly Parameter[], { train }: TrainableOptions): Blueprint {
-  const adapters = typeof train === 'object' ? attachLora(all, train.lora) : [];
-  return { definition, parameters: [...all, ...adapters.flatMap(parametersOf)], adapters };
-}
-
-/** The form a frozen parameter is held in: rows that do not fill a type's blocks take the next wider type. */
-function frozenType(parameter: Parameter, stored: HeldType, wanted: HeldType | 'file'): HeldType {
-  // Experts are multiplied in groups, which only float32 has kernels for.
-  if (parameter.kind === 'vector' || parameter.count > 1) return 'f32';
-  if (wanted === 'file') return stored;
-  const type = parameter.kind === 'embedding' && wanted.startsWith('q4') ? 'q8_0' : wanted;
-  const fits = (t: HeldType) => parameter.columns % DTYPES[t].block === 0;
-  if (fits(type)) return type;
-  return fits('q8_0') ? 'q8_0' : 'f32';
 }
 
 function tooLarge(bytes: number, available: number): KaiwenError {
