@@ -7,7 +7,7 @@ import type { ConvertType } from '../../src/formats/quant-mix.js';
 import { startEngine } from '../../src/generate/engine-client.js';
 
 export class Workspace implements Disposable {
-  private readonly folder = mkdtempSync(join(tmpdir(), 'kaiwen-peers-'));
+  readonly folder = mkdtempSync(join(tmpdir(), 'kaiwen-peers-'));
   private files = 0;
 
   /** Converts `model` to a GGUF file and returns its path. */
