@@ -8,21 +8,11 @@ import { toGgufName } from '../formats/gguf-names.js';
 import { orderFor, type TensorOrder } from '../formats/reorder.js';
 import type { Factors } from './adapter.js';
 
-/**
- * Adds to `rows`, which are rows [first, …) of a matrix with `columns` columns; in place. Returns what DoRA multiplies
- * each row by, absent where there is no DoRA; `rows` are multiplied already.
- */
-export function foldRows(
-  rows: Float32Array,
-  columns: number,
-  first: number,
-  factors: Factors,
-): Float32Array | undefined {
-  const { a, b, magnitude } = factors;
+/** Adds the change to `rows`, which are rows [first, …) of a matrix with `columns` columns; in place. */
+export function foldRows(rows: Float32Array, columns: number, first: number, { a, b, magnitude }: Factors): void {
   const rank = a.length / columns;
   const count = rows.length / columns;
   const sum = new Float64Array(columns);
-  const gains = magnitude && new Float32Array(count);
   for (let i = 0; i < count; i++) {
     const row = rows.subarray(i * columns, (i + 1) * columns);
     sum.set(row);
@@ -32,13 +22,12 @@ export function foldRows(
       const from = k * columns;
       for (let c = 0; c < columns; c++) sum[c] += factor * a[from + c];
     }
-    if (gains) {
-      gains[i] = gain(sum, magnitude[first + i]);
-      for (let c = 0; c < columns; c++) sum[c] *= gains[i];
+    if (magnitude) {
+      const scale = gain(sum, magnitude[first + i]);
+      for (let c = 0; c < columns; c++) sum[c] *= scale;
     }
     row.set(sum);
   }
-  return gains;
 }
 
 /** A row of zeros has no direction to lengthen. */

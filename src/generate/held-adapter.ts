@@ -2,14 +2,16 @@
  * An adapter in the arenas: the factors of each layer beside the weight that they change. As with weights, nothing is
  * read before the whole is known to fit.
  */
-import type { Adapter, AdapterLayer } from '../adapters/adapter.js';
-import { foldRows, inOrderOf } from '../adapters/fold.js';
+import type { Adapter, AdapterLayer, Factors } from '../adapters/adapter.js';
+import { inOrderOf } from '../adapters/fold.js';
 import { KaiwenError } from '../errors.js';
 import type { Checkpoint } from '../formats/checkpoint.js';
 import { tensorPieces } from '../formats/pieces.js';
 import type { ModelDefinition } from '../models/model.js';
 import type { Weight } from '../models/weights.js';
 import { align } from '../tensor/arena.js';
+import { matmul } from '../tensor/ops/matmul.js';
+import type { Team } from '../tensor/team.js';
 import type { AdapterInfo } from './engine.js';
 import type { HeldWeight } from './weights.js';
 
@@ -66,7 +68,7 @@ export class HeldAdapter {
   }
 
   /** Allocates and reads every layer; the weights have been placed. */
-  load(checkpoint: Checkpoint): void {
+  load(checkpoint: Checkpoint, team: Team): void {
     for (const layer of this.layers.values()) {
       const { weight, source, out } = layer;
       const { arena } = weight;
@@ -74,7 +76,7 @@ export class HeldAdapter {
       const factors = inOrderOf(checkpoint, weight.name, shape, this.adapter.read(source));
       layer.a = arena.put(factors.a);
       if (factors.magnitude) {
-        const gains = rowGains(checkpoint, weight, factors);
+        const gains = rowGains(checkpoint, layer, factors, team);
         for (let i = 0; i < factors.b.length; i++) factors.b[i] *= gains[Math.floor(i / layer.rank)];
         layer.gain = arena.put(gains);
       }
@@ -88,17 +90,53 @@ export function layerBytes({ rank, in: input, out, source }: HeldLayer): number 
   return align(4 * rank * input) + align(4 * out * rank) + (source.isDora ? align(4 * out) : 0);
 }
 
-/** What DoRA multiplies each row of the sum by: its trained length over the length it has. */
-function rowGains(checkpoint: Checkpoint, weight: HeldWeight, factors: Parameters<typeof foldRows>[3]): Float32Array {
+/**
+ * What DoRA multiplies each row of W + B·A by: its trained length over the length it has, which follows from products
+ * with A alone: ‖w + b·A‖² = ‖w‖² + 2 b·(A·w) + b·(A·Aᵀ)·bᵀ.
+ */
+function rowGains(checkpoint: Checkpoint, { weight, rank, a }: HeldLayer, factors: Factors, team: Team): Float32Array {
+  const { arena, columns } = weight;
+  const gram = products(factors.a, rank, columns);
   const gains = new Float32Array(weight.rows);
   let row = 0;
   for (const piece of tensorPieces(checkpoint, weight.tensor, 'f32')) {
-    const values = new Float32Array(piece.byteLength / 4);
-    new Uint8Array(values.buffer).set(piece);
-    gains.set(foldRows(values, weight.columns, row, factors)!, row);
-    row += values.length / weight.columns;
+    const values = new Float32Array(piece.slice().buffer);
+    const rows = values.length / columns;
+    const mark = arena.mark;
+    const y = arena.alloc(4 * rank * rows);
+    const weights = arena.put(values);
+    matmul(arena.program, { type: 'f32', weights, x: a, y, tokens: rank, rows, cols: columns });
+    team.run(arena);
+    const dots = arena.floats(y, rank * rows);
+    for (let i = 0; i < rows; i++, row++) {
+      let squares = 0;
+      for (let c = i * columns; c < (i + 1) * columns; c++) squares += values[c] * values[c];
+      const b = factors.b.subarray(row * rank, (row + 1) * rank);
+      for (let k = 0; k < rank; k++) {
+        let sum = 2 * dots[k * rows + i];
+        for (let m = 0; m < rank; m++) sum += gram[k * rank + m] * b[m];
+        squares += b[k] * sum;
+      }
+      // A row of zeros has no direction to lengthen.
+      gains[row] = squares > 0 ? factors.magnitude![row] / Math.sqrt(squares) : 0;
+    }
+    arena.release(mark);
   }
   return gains;
+}
+
+/** A·Aᵀ of a matrix of so many rows. */
+function products(a: Float32Array, rows: number, columns: number): Float64Array {
+  const gram = new Float64Array(rows * rows);
+  for (let i = 0; i < rows; i++) {
+    for (let j = i; j < rows; j++) {
+      let sum = 0;
+      for (let c = 0; c < columns; c++) sum += a[i * columns + c] * a[j * columns + c];
+      gram[i * rows + j] = sum;
+      gram[j * rows + i] = sum;
+    }
+  }
+  return gram;
 }
 
 /** The adapter that a request names, if it names one. Throws KaiwenError 'not_found'. */

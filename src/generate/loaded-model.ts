@@ -54,7 +54,7 @@ export class LoadedModel implements Disposable {
         for (const state of block.states) cache.place(state, arenaOf(layer));
       });
       loadWeights(checkpoint, weights.held, team, report);
-      for (const adapter of adapters) adapter.load(checkpoint);
+      for (const adapter of adapters) adapter.load(checkpoint, team);
       const arenas = Array.from({ length: definition.blocks.length + 1 }, (_, layer) => arenaOf(layer));
       const loadMs = performance.now() - started;
       const info = {
