@@ -52,6 +52,12 @@ export class Value {
     return part;
   }
 
+  /** Lets the gradient take the place of the values, which nobody reads on the way back any more. */
+  giveWay(): void {
+    if (this.gradient === 0 && !this.base && !this.gradientOf && this.stride === this.columns)
+      this.gradient = this.pointer;
+  }
+
   /** Sets memory aside for the gradient, with `alloc` unless it has some. */
   place(alloc: (bytes: number) => number): void {
     if (this.gradient !== 0) return;
