@@ -39,7 +39,12 @@ export class Graph {
   recording = false;
   private nodes: Backward[] = [];
 
-  constructor(readonly arena: Arena) {}
+  /** Address of an f32 1: a matrix of ones is this with a stride of 0. It stays: what is put later may be overwritten before it is read. */
+  readonly one: number;
+
+  constructor(readonly arena: Arena) {
+    this.one = arena.put(Float32Array.of(1));
+  }
 
   get program(): Program {
     return this.arena.program;

@@ -4,8 +4,7 @@
  */
 import type { Linear } from '../../models/weights.js';
 import { copy } from '../../tensor/ops/elementwise.js';
-import { frozenBackward, frozenForward, gemm } from '../../tensor/ops/gemm.js';
-import { matmul } from '../../tensor/ops/matmul.js';
+import { frozenBackward, frozenBackwardWork, frozenForward, gemm, gemmWork } from '../../tensor/ops/gemm.js';
 import { sumColumns, sumColumnsWork } from '../../tensor/ops/sums.js';
 import type { Graph } from '../graph.js';
 import { type Parameter, parameterOf } from '../parameters.js';
@@ -35,21 +34,24 @@ function project(graph: Graph, x: Value, weight: Parameter, bias?: Parameter, re
   if (residual) copy(program, { src: residual.pointer, dst: y.pointer, bytes: 4 * rows * out });
   const accumulate = residual !== undefined;
   if (weight.type === 'f32') {
-    const operands = { weights: weight.pointer, x: x.pointer, bias: bias?.pointer, y: y.pointer };
-    matmul(program, { type: 'f32', ...operands, tokens: rows, rows: out, cols: into, accumulate });
+    gemm(program, {
+      ...{ m: rows, n: out, k: into, a: x.pointer, aStride: x.stride, c: y.pointer, cStride: out, accumulate },
+      ...{ b: weight.pointer, bStride: into, transposeB: true },
+    });
   } else {
     const operands = { weights: weight.pointer, x: x.pointer, xStride: x.stride, y: y.pointer, yStride: out };
     frozenForward(program, { type: weight.type, ...operands, tokens: rows, rows: out, cols: into, accumulate });
-    if (bias) addBias(graph, bias, y);
   }
+  if (bias) addBias(graph, bias, y);
 
   graph.onBackward(y, () => {
     if (residual) graph.passOn(y, residual);
     if (x.needsGradient) backwardToInput(graph, x, weight, y);
     if (weight.trained) {
+      const shape = { m: out, n: into, k: rows, transposeA: true };
       gemm(program, {
-        ...{ m: out, n: into, k: rows, a: y.gradient, aStride: out, transposeA: true, b: x.pointer, bStride: x.stride },
-        ...{ c: weight.gradient, cStride: into, accumulate: true },
+        ...{ ...shape, a: y.gradient, aStride: out, b: x.pointer, bStride: x.stride },
+        ...{ c: weight.gradient, cStride: into, accumulate: true, work: graph.alloc(gemmWork(shape)) },
       });
     }
     if (bias?.trained) {
@@ -65,23 +67,24 @@ function backwardToInput(graph: Graph, x: Value, weight: Parameter, y: Value): v
   const { pointer, accumulate } = graph.into(x);
   const { type, rows, columns } = weight;
   if (type === 'f32') {
+    const shape = { m: x.rows, n: columns, k: rows };
     gemm(graph.program, {
-      ...{ m: x.rows, n: columns, k: rows, a: y.gradient, aStride: rows, b: weight.pointer, bStride: columns },
-      ...{ c: pointer, cStride: columns, accumulate },
+      ...{ ...shape, a: y.gradient, aStride: rows, b: weight.pointer, bStride: columns },
+      ...{ c: pointer, cStride: columns, accumulate, work: graph.alloc(gemmWork(shape)) },
     });
     return;
   }
+  const shape = { type, tokens: x.rows, rows, cols: columns };
   frozenBackward(graph.program, {
-    ...{ type, weights: weight.pointer, dy: y.gradient, dyStride: rows, dx: pointer, dxStride: columns },
-    ...{ tokens: x.rows, rows, cols: columns, accumulate },
+    ...{ ...shape, weights: weight.pointer, dy: y.gradient, dyStride: rows, dx: pointer, dxStride: columns },
+    ...{ accumulate, work: graph.alloc(frozenBackwardWork(shape)) },
   });
 }
 
 /** Adds a bias to each row of y. */
 export function addBias(graph: Graph, bias: Parameter, y: Value): void {
-  const ones = graph.arena.put(new Float32Array(y.rows).fill(1));
   gemm(graph.program, {
-    ...{ m: y.rows, n: y.columns, k: 1, a: ones, aStride: 1, b: bias.pointer, bStride: y.columns },
+    ...{ m: y.rows, n: y.columns, k: 1, a: graph.one, aStride: 0, b: bias.pointer, bStride: y.columns },
     ...{ c: y.pointer, cStride: y.columns, accumulate: true },
   });
 }
