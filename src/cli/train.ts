@@ -145,6 +145,10 @@ async function run(path: string | undefined, flags: Flags): Promise<void> {
       );
     }
     if (files) view.notice(resultLine(config, files));
+  } catch (error) {
+    // What was under way when Ctrl-C came may have failed in its own way.
+    if (interrupted.signal.aborted) throw new KaiwenError('aborted', 'Training was interrupted.', { cause: error });
+    throw error;
   } finally {
     progress.end();
     process.off('SIGINT', interrupt);

@@ -1,8 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { describeError } from '../errors.js';
+import { TrainConfig } from './config.js';
 import { type FlagSetting, readConfig } from './config-file.js';
 import { nearest } from './nearest.js';
 
@@ -81,6 +82,13 @@ describe('readConfig', () => {
 
   it('says so where there is no file', () => {
     expect(() => readConfig(join(folder, 'none.yaml'))).toThrow('no such file');
+  });
+});
+
+describe('the page about training', () => {
+  it('names every setting', () => {
+    const page = readFileSync(new URL('../../docs/training.md', import.meta.url), 'utf8');
+    for (const key of Object.keys(TrainConfig.shape)) expect(page).toContain(`\`${key}\``);
   });
 });
 

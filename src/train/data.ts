@@ -105,7 +105,7 @@ async function prepared(
   const folders = [join(out, 'train'), join(out, 'validation')];
   if (!exists(marker) || (JSON.parse(readText(marker)!) as { key: string }).key !== key) {
     const { end_token: endToken, max_tokens: maxTokens, max_faults: maxFaults, ...rest } = preparation;
-    const { report } = await prepare({
+    const { report, notices } = await prepare({
       ...{ sources: paths, model: text, out, force: true, validation, seed, endToken, maxTokens, maxFaults, ...rest },
       ...{ onProgress, signal },
     });
@@ -113,6 +113,7 @@ async function prepared(
       const [{ file, line, fault }] = report.faultList;
       notice?.(`${report.faults} of ${report.records} records are bad and left out; ${file}:${line}: ${fault}.`);
     }
+    for (const text of notices) notice?.(text);
     await writeJson(marker, { key });
   }
   return { train: [folders[0]], validation: isShardFolder(folders[1]) ? [folders[1]] : [] };

@@ -95,6 +95,7 @@ export async function train(config: TrainConfig, options: RunOptions = {}): Prom
   const memory = TrainableModel.plan(source, modelOptions);
   const peakBytes = predictMemory(memory.arenaBytes, plan.threads) + extraBytes(config, plan, prepared.vocabSize);
   checkMemory(peakBytes, 'Lower batch_tokens or raise accumulate, set recompute: true, or use tuning: lora or qlora.');
+  noticeCuts(data.train, plan.context, notice);
   events.stage?.('loading the model');
   using model =
     typeof source === 'string'
@@ -224,6 +225,18 @@ function longestOf(corpus: Corpus): number {
   let longest = 2;
   for (let i = 0; i < corpus.documents; i++) longest = Math.max(longest, corpus.length(i));
   return longest;
+}
+
+/** Says how much of the data the context cuts off; text goes on in another sequence instead. */
+function noticeCuts(corpus: Corpus, context: number, notice: RunEvents['notice']): void {
+  if (corpus.kind === 'text') return;
+  let cut = 0;
+  for (let i = 0; i < corpus.documents; i++) if (corpus.length(i) - 1 > context) cut++;
+  if (cut > 0) {
+    notice?.(
+      `${cut} of ${corpus.documents} documents are longer than the context of ${context}: the rest is not learned.`,
+    );
+  }
 }
 
 function trainableOptions(config: TrainConfig, { rows, context }: Sizes, threads: number): TrainableOptions {
