@@ -56,6 +56,7 @@ describe('help and wrong usage', () => {
     'inspect',
     'convert',
     'merge',
+    'train',
     'tokenize',
     'tokenizer',
     'data',
