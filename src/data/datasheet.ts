@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { DataFile } from './files.js';
 import { readBytes } from './readers/lines.js';
 import { noticesOf, type Report } from './report.js';
-import type { Plan } from './scan.js';
+import { type Plan, TRAIN, VALIDATION } from './scan.js';
 import type { ShardIndex, Source } from './shards.js';
 import type { Tokenised } from './tokenise.js';
 
@@ -33,7 +33,7 @@ export function datasheetOf(
   hashes: readonly string[],
   plan: Plan,
   { train, validation, report, perSource }: Tokenised,
-  settings: object,
+  settings: object & { validation: number },
 ): Datasheet {
   const sources = plan.sources
     .map((source, i) => ({ ...source, ...perSource[i] }))
@@ -55,10 +55,22 @@ export function datasheetOf(
     settings,
     tokenizer: train.tokenizer,
     report,
-    notices: noticesOf(report),
+    notices: [...noticesOf(report), ...shortValidation(plan, settings.validation)],
     train: partOf(train),
     ...(validation && { validation: partOf(validation) }),
   };
+}
+
+/** Says so where groups were too large for the share that was asked for. */
+function shortValidation({ fates }: Plan, share: number): string[] {
+  const [train, held] = [TRAIN, VALIDATION].map((fate) =>
+    fates.reduce((sum, other) => sum + Number(other === fate), 0),
+  );
+  const wanted = Math.round(share * (train + held));
+  if (held >= wanted / 2) return [];
+  return [
+    `${held} examples instead of ${wanted} are kept for validation: the others resemble too many that are trained on.`,
+  ];
 }
 
 export async function hashFile(path: string): Promise<string> {

@@ -1,7 +1,7 @@
 /**
  * Near duplicates by MinHash (Broder 1997) and banding (Indyk and Motwani 1998): the signature of a text estimates
  * the Jaccard similarity of its runs of `shingle` words with another's, and texts that agree in a whole band are
- * compared. A stored signature keeps a byte of each minimum (Li and König 2010), which is enough to estimate with.
+ * compared. A signature keeps a byte of each minimum (Li and König 2010), which is enough to estimate with.
  */
 
 const BANDS = 16;
@@ -9,7 +9,7 @@ const BANDS = 16;
 export interface NearSettings {
   /** Words in a run. */
   shingle: number;
-  /** Minima in a band: more make dissimilar texts meet less often. A multiple of 4 keeps signatures whole words. */
+  /** Minima in a band: more make dissimilar texts meet less often. A multiple of 4, so that a band is whole words. */
   rows: number;
 }
 
@@ -42,7 +42,7 @@ export function normalise(text: string): string {
   return text.normalize('NFKC').toLowerCase().replace(/\s+/g, ' ').trim();
 }
 
-/** Makes signatures: 16 hashes of bands, then the minima's bytes. */
+/** Makes signatures. */
 export class Signer {
   /** 32-bit words of a signature. */
   readonly words: number;
@@ -70,35 +70,27 @@ export class Signer {
         if (hash < minima[i]) minima[i] = hash;
       }
     }
-    const { rows } = this.#settings;
-    for (let band = 0; band < BANDS; band++) {
-      let hash = band;
-      for (let row = 0; row < rows; row++) hash = mix(Math.imul(hash, 0x85ebca6b) + minima[band * rows + row]);
-      into[band] = hash;
-    }
     for (let i = 0; i < minima.length; i += 4) {
-      const word =
+      into[i / 4] =
         (minima[i] & 255) | ((minima[i + 1] & 255) << 8) | ((minima[i + 2] & 255) << 16) | (minima[i + 3] << 24);
-      into[BANDS + i / 4] = word;
     }
   }
 }
 
-/** Signatures that texts are compared with; a few hundred bytes each. */
+/** Signatures that texts are compared with; 200 to 400 bytes each. */
 export class NearIndex {
   readonly #words: number;
   readonly #minima: number;
   readonly #threshold: number;
   #size = 0;
   #signatures: Uint32Array;
-  /** Open addressing: the hash of a band and the signature that has it, plus one. */
-  #keys = new Uint32Array(1 << 12);
-  #values = new Uint32Array(1 << 12);
+  /** Open addressing by the hash of a band: a signature that may have it, plus one. */
+  #slots = new Uint32Array(1 << 12);
   #used = 0;
 
   /** @param threshold similarity from which texts are near duplicates, 0 to 1 */
   constructor(settings: NearSettings, threshold: number) {
-    this.#words = wordsOf(settings) - BANDS;
+    this.#words = wordsOf(settings);
     this.#minima = BANDS * settings.rows;
     this.#threshold = threshold;
     this.#signatures = new Uint32Array(this.#words << 8);
@@ -108,15 +100,14 @@ export class NearIndex {
   find(signature: Uint32Array, first = false): number[] {
     const found = new Set<number>();
     const seen = new Set<number>();
-    const mask = this.#keys.length - 1;
+    const mask = this.#slots.length - 1;
     for (let band = 0; band < BANDS; band++) {
-      const key = signature[band];
       // A band that very many share says little.
       let left = MOST_CANDIDATES;
-      for (let slot = key & mask; this.#values[slot] !== 0 && left > 0; slot = (slot + 1) & mask) {
-        if (this.#keys[slot] !== key) continue;
+      let slot = this.#keyOf(signature, 0, band) & mask;
+      for (; this.#slots[slot] !== 0 && left > 0; slot = (slot + 1) & mask) {
         left--;
-        const candidate = this.#values[slot] - 1;
+        const candidate = this.#slots[slot] - 1;
         if (seen.has(candidate)) continue;
         seen.add(candidate);
         if (this.#similarity(signature, candidate) < this.#threshold) continue;
@@ -131,34 +122,44 @@ export class NearIndex {
   add(signature: Uint32Array): number {
     const at = this.#size * this.#words;
     if (at + this.#words > this.#signatures.length) this.#signatures = larger(this.#signatures);
-    this.#signatures.set(signature.subarray(BANDS), at);
-    if ((this.#used + BANDS) * 2 > this.#keys.length) this.#grow();
-    for (let band = 0; band < BANDS; band++) this.#insert(signature[band], this.#size + 1);
+    this.#signatures.set(signature, at);
+    if ((this.#used + BANDS) * 2 > this.#slots.length) this.#grow();
+    this.#insert(this.#size);
     return this.#size++;
   }
 
-  #insert(key: number, value: number): void {
-    const mask = this.#keys.length - 1;
-    let slot = key & mask;
-    while (this.#values[slot] !== 0) slot = (slot + 1) & mask;
-    this.#keys[slot] = key;
-    this.#values[slot] = value;
-    this.#used++;
+  #insert(number: number): void {
+    const mask = this.#slots.length - 1;
+    for (let band = 0; band < BANDS; band++) {
+      let slot = this.#keyOf(this.#signatures, number * this.#words, band) & mask;
+      // What stands further behind is not found, and would make crowded bands slower and slower.
+      let left = MOST_CANDIDATES;
+      while (this.#slots[slot] !== 0 && --left > 0) slot = (slot + 1) & mask;
+      if (left === 0) continue;
+      this.#slots[slot] = number + 1;
+      this.#used++;
+    }
   }
 
   #grow(): void {
-    const [keys, values] = [this.#keys, this.#values];
-    this.#keys = new Uint32Array(keys.length * 2);
-    this.#values = new Uint32Array(keys.length * 2);
+    this.#slots = new Uint32Array(this.#slots.length * 2);
     this.#used = 0;
-    for (let slot = 0; slot < keys.length; slot++) if (values[slot] !== 0) this.#insert(keys[slot], values[slot]);
+    for (let number = 0; number < this.#size; number++) this.#insert(number);
+  }
+
+  /** The hash of a band of the signature at `from`. */
+  #keyOf(signatures: Uint32Array, from: number, band: number): number {
+    const words = this.#words / BANDS;
+    let hash = band;
+    for (let i = 0; i < words; i++) hash = mix(Math.imul(hash, 0x85ebca6b) + signatures[from + band * words + i]);
+    return hash;
   }
 
   /** Minima of different texts agree in their byte by chance once in 256. */
   #similarity(signature: Uint32Array, candidate: number): number {
     let equal = 0;
     for (let i = 0; i < this.#words; i++) {
-      const difference = signature[BANDS + i] ^ this.#signatures[candidate * this.#words + i];
+      const difference = signature[i] ^ this.#signatures[candidate * this.#words + i];
       for (let shift = 0; shift < 32; shift += 8) if (((difference >>> shift) & 255) === 0) equal++;
     }
     return (equal / this.#minima - 1 / 256) / (1 - 1 / 256);
@@ -167,7 +168,7 @@ export class NearIndex {
 
 const MOST_CANDIDATES = 64;
 
-const wordsOf = ({ rows }: NearSettings): number => BANDS + (BANDS * rows) / 4;
+const wordsOf = ({ rows }: NearSettings): number => (BANDS * rows) / 4;
 
 function larger(array: Uint32Array): Uint32Array {
   const copy = new Uint32Array(array.length * 2);

@@ -102,6 +102,13 @@ describe('prepare', () => {
     expect(questions(again.validation!.path)).toEqual(held);
   });
 
+  it('says so where everything resembles everything', async () => {
+    const lines = Array.from({ length: 50 }, (_, i) => ({ prompt: 'The same question?', completion: `answer ${i}` }));
+    const { validation, notices } = await run([file('a.jsonl', lines)], { validation: 0.1 });
+    expect(validation).toBeUndefined();
+    expect(notices).toEqual([expect.stringMatching(/^0 examples instead of 5 are kept for validation/)]);
+  });
+
   it('takes pairs, texts of files, and cuts or leaves out what is too long', async () => {
     const pair = { prompt: 'a', chosen: 'good', rejected: 'bad' };
     const pairs = await run([file('p.jsonl', [pair, { ...pair, rejected: 'good' }])]);

@@ -93,6 +93,16 @@ describe('groups of questions', () => {
     expect(choose(0)).not.toContain(1);
   });
 
+  it('hold together and take linear time when all questions follow one pattern', () => {
+    const signature = new Uint32Array(signer.words);
+    const all = new QuestionGroups();
+    const numbers = Array.from({ length: 10_000 }, (_, i) => {
+      signer.sign(long('the thing', `number${i}`), signature);
+      return all.add(0, i, signature);
+    });
+    expect(all.choose(Int32Array.from(numbers), 0.1, 0)).not.toContain(1);
+  });
+
   it('never give a large group away for a small share', () => {
     const same = Array.from({ length: 30 }, () => 'the same question');
     const kept = groups([...same, 'another one', 'and a third of them'])(0.1);
