@@ -8,6 +8,7 @@ import type { FaultPlace, Report } from '../data/report.js';
 import { placeOf } from '../data/report.js';
 import { takeSamples } from '../data/sample.js';
 import { isShardFolder, ShardReader } from '../data/shards.js';
+import { KaiwenError } from '../errors.js';
 import {
   addEncodeOptions,
   addJudgeOptions,
@@ -162,7 +163,13 @@ async function runPrepare(paths: string[], flags: PrepareFlags): Promise<void> {
     ...{ model, out, force, validation, seed, shardTokens, maxTokens },
   };
   const started = performance.now();
-  const result = await withProgress((more) => prepare({ ...options, ...more } satisfies PrepareOptions));
+  const result = await withProgress((more) => prepare({ ...options, ...more } satisfies PrepareOptions)).catch(
+    (error) => {
+      const interrupted = error instanceof KaiwenError && error.code === 'aborted';
+      if (interrupted) console.error('Interrupted. The same command goes on from here.');
+      throw error;
+    },
+  );
   if (flags.json) return print(JSON.stringify(result, null, 2));
   const { dim, yellow, bold } = colorsFor(process.stdout);
   const parts = [result.train, result.validation].filter((part) => part !== undefined);
