@@ -23,6 +23,8 @@ export type {
   TokenLogprob,
 } from './generate/api.js';
 export type {
+  AdapterInfo,
+  AdapterSource,
   Engine,
   EngineInfo,
   EngineOptions,

@@ -6,7 +6,7 @@ import type { Lineage, LineageData } from './lineage.js';
 export interface CardFacts {
   title: string;
   kind: 'model' | 'adapter';
-  /** As front matter names licences: apache-2.0, mit, other. */
+  /** As the base or its user names it: apache-2.0, "WordNet 3.0". */
   licence?: string;
   lineage: Lineage;
   /** What it is made of, such as `qwen3` and the number of its parameters. */
@@ -42,7 +42,9 @@ export function modelCard(facts: CardFacts): string {
 
 function frontMatter({ kind, licence, lineage }: CardFacts): string {
   const fields: JsonObject = {};
-  if (licence) fields.license = licence;
+  // Hubs know licences by short names; any other is named beside.
+  if (licence && /^[a-z0-9][a-z0-9.-]*$/i.test(licence)) fields.license = licence.toLowerCase();
+  else if (licence) Object.assign(fields, { license: 'other', license_name: licence });
   if (lineage.base) {
     fields.base_model = lineage.base.name;
     fields.base_model_relation = kind === 'adapter' ? 'adapter' : lineage.method === 'merge' ? 'merge' : 'finetune';

@@ -12,6 +12,7 @@ import { convert } from '../formats/convert.js';
 import { openCheckpoint } from '../formats/open.js';
 import { dequantizeTensor } from '../formats/quant/index.js';
 import { openTokenizer } from '../tokenizer/load.js';
+import { modelCard } from './card.js';
 import { type TrainedModel, type TrainedTensor, writeAdapter, writeModelFolder } from './export.js';
 import { describeBase, newLineage, readLineage } from './lineage.js';
 
@@ -187,6 +188,9 @@ it('a card has front matter that parses, and tables that a name cannot break', a
   expect(body).toContain('| shop &#124; &#60;b&#62;.jsonl | 1,200 | 34,567 | CC-BY-4.0 |  | def |');
   expect(body).toContain('1 of 2 parts state no licence');
   expect(body).toContain('| loss | 1.25 |');
+  const facts = { title: 'x', kind: 'model', lineage, architecture: 'qwen3', parameters: 1 } as const;
+  expect(modelCard({ ...facts, licence: 'Apache-2.0' })).toContain('license: apache-2.0\n');
+  expect(modelCard({ ...facts, licence: 'WordNet 3.0' })).toContain('license: other\nlicense_name: WordNet 3.0\n');
 });
 
 it("a base is described by its name, its bytes' hash and where it comes from", async () => {

@@ -63,7 +63,8 @@ export interface ParityReport {
 }
 
 const PROMPTS = ['The', 'Hello! How are you?', '你好，今天天气怎么样？', '12 + 30 =', 'A list:\n- one\n- two\n'];
-const MAX_TOKENS = 48;
+/** Of a text with its continuation. */
+const MAX_TOKENS = 64;
 /** Bytes of float32 that are too many for a passing file. */
 const LARGE = 4e9;
 
@@ -84,11 +85,13 @@ export async function checkParity(
   exported: string,
   options: ParityOptions = {},
 ): Promise<ParityReport> {
-  const { base, continuation = 16, gguf = true, threads, signal } = options;
+  const { base, gguf = true, threads, signal } = options;
   const place = base ?? exported;
   const { rows, maxRun = rows, base: held = 'file' } = model.options;
-  const prompts = tokens(options, place, Math.min(MAX_TOKENS, maxRun - continuation));
   const weights = weightsOf(place);
+  const context = Math.min(MAX_TOKENS, maxRun, weights.context);
+  const continuation = Math.min(options.continuation ?? 16, context >> 1);
+  const prompts = tokens(options, place, context - continuation);
   // A base of floats is the same here and there; what was trained whole was rounded on its way out.
   const own = base !== undefined && weights.isFloat ? SAME : weights.tolerance;
   const tolerance = Math.max(own, held === 'file' ? 0 : (TOLERANCES[held] ?? COARSEST));
@@ -96,7 +99,7 @@ export async function checkParity(
   const folder = await mkdtemp(join(tmpdir(), 'kaiwen-parity-'));
   try {
     const adapters = base === undefined ? [] : [{ name: 'trained', path: exported }];
-    await using engine = await startEngine(place, { kv: 'f32', threads, adapters, signal });
+    await using engine = await startEngine(place, { kv: 'f32', context, threads, adapters, signal });
     const ask = { adapter: base === undefined ? undefined : 'trained', signal };
     const runs: Compared[] = [];
     for (const prompt of prompts) runs.push(await compare(model, engine, ask, prompt, continuation, tolerance));
@@ -112,7 +115,7 @@ export async function checkParity(
     if (base === undefined) await convert(exported, path, { type, signal });
     else await merge(base, exported, path, { type, signal });
     sameIds(options.prompts ?? PROMPTS, [place, path]);
-    await using other = await startEngine(path, { kv: 'f32', threads, signal });
+    await using other = await startEngine(path, { kv: 'f32', context, threads, signal });
     // Merging rounds anew, unless there is nothing to round.
     const rounded = base === undefined ? 0 : Math.max(weights.tolerance, TOLERANCES[type as DType] ?? COARSEST);
     report.gguf = await compareGguf(other, runs, Math.max(SAME, rounded), signal);
@@ -292,15 +295,16 @@ function sameGreedy(
   }
 }
 
-/** The type to write the weights in again without loss, and how far the rounding of the one they have may move logits. */
-function weightsOf(path: string): { type: ConvertType; tolerance: number; isFloat: boolean } {
+/** The type to write the weights in again without loss, how far the rounding of the one they have may move logits, and the context. */
+function weightsOf(path: string): { type: ConvertType; tolerance: number; isFloat: boolean; context: number } {
   using checkpoint = openCheckpoint(path, { vocabulary: false });
   const matrices = [...checkpoint.tensors.values()].filter(({ shape }) => shape.length > 1);
   const types = new Set(matrices.map(({ dtype }) => dtype));
   const tolerance = Math.max(...[...types].map((dtype) => TOLERANCES[dtype] ?? COARSEST));
   const float = (['f32', 'f16', 'bf16'] as const).find((one) => types.size === 1 && types.has(one));
+  const context = Number(checkpoint.config.max_position_embeddings ?? MAX_TOKENS);
   const elements = matrices.reduce((sum, { shape }) => sum + shape.reduce((product, n) => product * n, 1), 0);
-  return { type: float ?? (4 * elements < LARGE ? 'f32' : 'q8_0'), tolerance, isFloat: float !== undefined };
+  return { type: float ?? (4 * elements < LARGE ? 'f32' : 'q8_0'), tolerance, isFloat: float !== undefined, context };
 }
 
 function parted(what: string): KaiwenError {
