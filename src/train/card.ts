@@ -51,13 +51,13 @@ function frontMatter({ kind, licence, lineage }: CardFacts): string {
   }
   if (kind === 'adapter') fields.library_name = 'peft';
   fields.pipeline_tag = 'text-generation';
-  fields.tags = ['kaiwen', lineage.method, ...(kind === 'adapter' ? ['lora'] : [])];
+  fields.tags = ['kaiwen', firstWord(lineage.method), ...(kind === 'adapter' ? ['lora'] : [])];
   return `---\n${stringify(fields)}---\n`;
 }
 
 function opening({ kind, lineage, architecture, parameters }: CardFacts): string {
   const what = kind === 'adapter' ? 'A LoRA adapter' : 'A language model';
-  const method = METHODS[lineage.method] ?? `made from # (${lineage.method})`;
+  const method = METHODS[firstWord(lineage.method)] ?? `made from # (${lineage.method})`;
   const how = method.replace('#', lineage.base?.name ?? 'nothing');
   const size = `${parameters.toLocaleString('en')} parameters`;
   return `${what} (${architecture}, ${size}), ${how}, with Kaiwen ${lineage.code.version} on ${lineage.created.slice(0, 10)}.`;
@@ -108,6 +108,11 @@ function limits({ kind, lineage }: CardFacts): string {
       : '';
   const fit = kind === 'adapter' ? ' It fits the base named above and no other model.' : '';
   return `${knows}${fit}${data}`;
+}
+
+/** `sft (lora)` says how in brackets. */
+function firstWord(method: string): string {
+  return method.replace(/\s.*$/, '');
 }
 
 function section(name: string, text: string): string {

@@ -23,7 +23,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const LORA = { rank: 4, alpha: 8, dropout: 0.1, rslora: false, dora: true };
 const lineage = newLineage({
-  method: 'sft',
+  method: 'sft (lora)',
   base: { name: 'glossary', hash: 'abc', licence: 'other' },
   data: [
     { name: 'shop | <b>.jsonl', hash: 'def', documents: 1200, tokens: 34_567, licence: 'CC-BY-4.0' },
@@ -186,6 +186,7 @@ it('a card has front matter that parses, and tables that a name cannot break', a
     tags: ['kaiwen', 'sft', 'lora'],
   });
   expect(body).toContain('| shop &#124; &#60;b&#62;.jsonl | 1,200 | 34,567 | CC-BY-4.0 |  | def |');
+  expect(body).toContain('fine-tuned from glossary, with Kaiwen');
   expect(body).toContain('1 of 2 parts state no licence');
   expect(body).toContain('| loss | 1.25 |');
   const facts = { title: 'x', kind: 'model', lineage, architecture: 'qwen3', parameters: 1 } as const;
@@ -195,7 +196,7 @@ it('a card has front matter that parses, and tables that a name cannot break', a
 
 it("a base is described by its name, its bytes' hash and where it comes from", async () => {
   const one = describeBase(join(folder, 'f32'));
-  expect(one).toMatchObject({ name: 'f32', licence: 'mit', lineage: { method: 'sft', seed: 7 } });
+  expect(one).toMatchObject({ name: 'f32', licence: 'mit', lineage: { method: 'sft (lora)', seed: 7 } });
   expect(one.hash).toMatch(/^[0-9a-f]{64}$/);
   expect(describeBase(join(folder, 'bf16')).hash).not.toBe(one.hash);
   expect(lineage.code).toMatchObject({ name: 'kaiwen', version: expect.stringMatching(/^\d/) });
