@@ -8,8 +8,6 @@ import { METHODS, type TrainConfig } from '../train/config.js';
 import { type FlagSetting, readConfig } from '../train/config-file.js';
 import { SETTINGS_FILE } from '../train/files.js';
 import { JsonView, TextView, type View } from '../train/live.js';
-import { duration } from '../train/report.js';
-import type { RunResultFiles } from '../train/result.js';
 import { colorsFor, startProgress } from './terminal.js';
 
 /** Flags that set a key of the file: [key, placeholder, help]. */
@@ -104,7 +102,13 @@ async function run(path: string | undefined, flags: Flags): Promise<void> {
   const peak = () => measurePeak(config.threads ?? physicalCores());
   const view: View = flags.json
     ? new JsonView(process.stdout)
-    : new TextView({ out: process.stdout, peak, dim: colorsFor(process.stdout).dim });
+    : new TextView({
+        out: process.stdout,
+        peak,
+        folder: config.out,
+        model: config.model,
+        dim: colorsFor(process.stdout).dim,
+      });
   const interrupted = new AbortController();
   const interrupt = (): void => {
     if (interrupted.signal.aborted) process.exit(130);
@@ -115,7 +119,7 @@ async function run(path: string | undefined, flags: Flags): Promise<void> {
   process.on('SIGTERM', interrupt);
   const progress = startProgress('preparing the data');
   try {
-    const { outcome, prediction, used, files } = await train(config, {
+    const result = await train(config, {
       ...{ fresh: flags.fresh, dryRun: flags.dryRun, signal: interrupted.signal },
       events: {
         stage: (text) => view.stage(text),
@@ -128,23 +132,8 @@ async function run(path: string | undefined, flags: Flags): Promise<void> {
         notice: (text) => view.notice(text),
       },
     });
-    view.end();
-    if (!outcome) return;
-    const { step } = outcome.state;
-    if (outcome.ended === 'interrupted') {
-      view.notice(`Stopped after step ${step}; the same command goes on from there.`);
-      throw new KaiwenError('aborted', 'Training was interrupted.');
-    }
-    view.notice(`${outcome.ended} after step ${step}; curves and samples are in ${join(config.out, 'report.html')}.`);
-    if (used) {
-      const [memory, predicted] = [used.peakBytes, prediction.peakBytes].map(
-        (bytes) => `${Math.round(bytes / 1e6)} MB`,
-      );
-      view.notice(
-        `It took ${duration(used.seconds)} and ${memory} (predicted: ${duration(prediction.seconds)}, ${predicted}).`,
-      );
-    }
-    if (files) view.notice(resultLine(config, files));
+    view.done(result);
+    if (result.outcome?.ended === 'interrupted') throw new KaiwenError('aborted', 'Training was interrupted.');
   } catch (error) {
     // What was under way when Ctrl-C came may have failed in its own way.
     if (interrupted.signal.aborted) throw new KaiwenError('aborted', 'Training was interrupted.', { cause: error });
@@ -154,11 +143,6 @@ async function run(path: string | undefined, flags: Flags): Promise<void> {
     process.off('SIGINT', interrupt);
     process.off('SIGTERM', interrupt);
   }
-}
-
-function resultLine({ model }: TrainConfig, { folder, parity }: RunResultFiles): string {
-  const command = folder.endsWith('adapter') ? `kaiwen run ${model} --adapter ${folder}` : `kaiwen run ${folder}`;
-  return `The result answers alike in the trainer, the engine and as GGUF (${parity.texts} texts): ${command}`;
 }
 
 /** The settings of a file, of a run's folder, or of flags alone. */

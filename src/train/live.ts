@@ -1,8 +1,10 @@
 /** What a terminal shows of a run while it goes on: two lines that are drawn anew, or plain lines where it is none. */
+import { join } from 'node:path';
 
 import type { RunPlan } from './defaults.js';
 import type { Prediction } from './predict.js';
 import { duration } from './report.js';
+import type { RunResult } from './run.js';
 import type { StepRecord, TrainRecord } from './trainer.js';
 
 export interface View {
@@ -10,20 +12,26 @@ export interface View {
   predicted(prediction: Prediction, plan: RunPlan): void;
   record(record: TrainRecord): void;
   notice(text: string): void;
-  /** Leaves the last state standing. */
-  end(): void;
+  /** Training has ended, or was interrupted; the last state stays standing. */
+  done(result: RunResult): void;
 }
 
 export interface ViewOptions {
   out: { write(text: string): unknown; isTTY?: boolean; columns?: number };
-  /** Floating-point operations a second that this machine reaches, to compare with. */
+  /** Measures the floating-point operations a second that this machine reaches now, to compare with. */
   peak: () => number;
+  /** Folder of the run, and the model that it started from. */
+  folder: string;
+  model?: string;
   /** Milliseconds between plain lines. */
   every?: number;
   dim?: (text: string) => string;
 }
 
 const REDRAW_MS = 200;
+/** Between measurements of the peak; a busy machine shows less than it can, so the highest counts. */
+const PEAK_MS = 60_000;
+const PEAK_DOUBTED_MS = 5_000;
 const BAR = 20;
 
 /** One JSON object a line. */
@@ -39,7 +47,9 @@ export class JsonView implements View {
   notice(text: string): void {
     this.#print({ kind: 'notice', text });
   }
-  end(): void {}
+  done({ prediction, plan, outcome, used, files }: RunResult): void {
+    this.#print({ kind: 'done', ended: outcome?.ended, step: outcome?.state.step, prediction, plan, used, files });
+  }
   #print(value: object): void {
     this.out.write(`${JSON.stringify(value)}\n`);
   }
@@ -48,6 +58,7 @@ export class JsonView implements View {
 export class TextView implements View {
   #plan: RunPlan | undefined;
   #peak = 0;
+  #peakMeasured = 0;
   #drawn = 0;
   #lines = 0;
   #last: StepRecord | undefined;
@@ -69,7 +80,7 @@ export class TextView implements View {
 
   predicted(prediction: Prediction, plan: RunPlan): void {
     this.#plan = plan;
-    this.#peak = this.options.peak();
+    this.#measurePeak();
     for (const line of predictionLines(prediction, plan)) this.#print(line);
   }
 
@@ -88,9 +99,28 @@ export class TextView implements View {
     this.#print(text);
   }
 
-  end(): void {
+  done({ prediction, outcome, used, files }: RunResult): void {
     this.#show(true);
     this.#lines = 0;
+    this.#last = undefined;
+    if (!outcome || !used) return;
+    const { step } = outcome.state;
+    if (outcome.ended === 'interrupted') {
+      this.#print(`Stopped after step ${step}; the same command goes on from there.`);
+      return;
+    }
+    const [memory, predicted] = [used.peakBytes, prediction.peakBytes].map((bytes) => `${Math.round(bytes / 1e6)} MB`);
+    this.#print(
+      `${outcome.ended} after step ${step}, in ${duration(used.seconds)} and ${memory} (predicted: ${duration(prediction.seconds)}, ${predicted})`,
+    );
+    this.#print(`curves and samples: ${join(this.options.folder, 'report.html')}`);
+    if (!files) return;
+    const { folder, parity } = files;
+    const { model } = this.options;
+    this.#print(
+      `The result answers alike in the trainer, the engine and as GGUF (${parity.texts} texts): ` +
+        (folder.endsWith('adapter') ? `kaiwen run ${model} --adapter ${folder}` : `kaiwen run ${folder}`),
+    );
   }
 
   #step(record: StepRecord): void {
@@ -120,15 +150,28 @@ export class TextView implements View {
     const { step, learningRate } = last;
     const speed = this.#rows / Math.max(1e-9, this.#seconds);
     const done = step / plan.steps;
-    const share = this.#peak > 0 ? `, ${Math.round((100 * speed * plan.flopsPerToken) / this.#peak)} % of peak` : '';
+    const share = Math.round(100 * this.#shareOfPeak(speed * plan.flopsPerToken));
     const filled = Math.round(done * BAR);
     const bar = this.options.out.isTTY ? `${'█'.repeat(filled)}${'░'.repeat(BAR - filled)} ` : '';
     const percent = `${(100 * done).toFixed(done < 0.1 ? 1 : 0)} %`;
     const validation = this.#validation === undefined ? '' : ` (validation ${this.#validation.toFixed(3)})`;
     return [
       `${bar}step ${step}/${plan.steps} ${percent}, ${duration(((plan.steps - step) * this.#seconds) / this.#steps)} left`,
-      `loss ${this.#loss.toFixed(4)}${validation}, rate ${learningRate.toExponential(2)}, ${Math.round(speed)} tokens/s${share}${extras(last)}`,
+      `loss ${this.#loss.toFixed(4)}${validation}, rate ${learningRate.toExponential(2)}, ${Math.round(speed)} tokens/s, ${share} % of peak${extras(last)}`,
     ];
+  }
+
+  /** Of what this machine has been seen to reach, products alone or in training. */
+  #shareOfPeak(reached: number): number {
+    const since = performance.now() - this.#peakMeasured;
+    if (since > PEAK_MS || (reached > this.#peak && since > PEAK_DOUBTED_MS)) this.#measurePeak();
+    this.#peak = Math.max(this.#peak, reached);
+    return reached / this.#peak;
+  }
+
+  #measurePeak(): void {
+    this.#peak = Math.max(this.#peak, this.options.peak());
+    this.#peakMeasured = performance.now();
   }
 
   #print(line: string): void {

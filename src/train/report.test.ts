@@ -3,7 +3,7 @@ import { TrainConfig } from './config.js';
 import type { RunPlan } from './defaults.js';
 import { TextView } from './live.js';
 import { duration, renderReport } from './report.js';
-import type { StepRecord } from './trainer.js';
+import type { Outcome, StepRecord } from './trainer.js';
 
 const plan: RunPlan = {
   ...{ context: 64, rows: 512, accumulate: 1, learningRate: 1e-3, schedule: 'cosine', warmup: 3, floor: 0 },
@@ -54,14 +54,19 @@ describe('duration', () => {
 });
 
 describe('TextView', () => {
-  function written(isTTY: boolean): string {
+  const outcome: Outcome = {
+    ended: 'finished',
+    state: { step: 20, position: { epoch: 0, batch: 0 }, tokens: 9, seconds: 2, metricsBytes: 0, fingerprint: '' },
+  };
+
+  function written(isTTY: boolean, peak = 1e12): string {
     let text = '';
     const out = { isTTY, columns: 200, write: (more: string) => (text += more) };
-    const view = new TextView({ out, peak: () => 1e12, every: 0 });
+    const view = new TextView({ out, peak: () => peak, folder: 'runs/a', every: 0 });
     view.predicted(prediction, plan);
     for (let i = 1; i <= 20; i++) view.record(step(i));
     view.record({ kind: 'validation', step: 20, loss: 1.5, tokens: 10 });
-    view.end();
+    view.done({ prediction, plan, outcome, used: { peakBytes: 31e7, seconds: 2 } });
     return text;
   }
 
@@ -72,11 +77,16 @@ describe('TextView', () => {
     expect(text).toContain('step 20/100 20 %, 8 s left');
     expect(text).toContain('5120 tokens/s, 5 % of peak');
     expect(text).toContain('step 20: validation loss 1.5000');
+    expect(text).toContain('finished after step 20, in 2 s and 310 MB (predicted: 10 s, 300 MB)');
+  });
+
+  it('takes what training reaches for the peak where products alone were slower', () => {
+    expect(written(false, 1e9)).toContain('5120 tokens/s, 100 % of peak');
   });
 
   it('draws over itself on a terminal', () => {
     const text = written(true);
     expect(text).toContain('\x1b[2A');
-    expect(text.trimEnd().split('\n').at(-2)).toContain('█');
+    expect(text.trimEnd().split('\n').at(-4)).toContain('█');
   });
 });
