@@ -121,7 +121,7 @@ export async function referenceOf(
   model: Trainable,
   documents: Documents,
   sizes: { context: number; rows: number; vocabSize: number },
-  { path, key }: { path: string; key: string },
+  { path, key, signal }: { path: string; key: string; signal?: AbortSignal },
 ): Promise<LogLikelihoods> {
   const stamp = createHash('sha256').update(key).digest();
   if (existsSync(path)) {
@@ -131,12 +131,13 @@ export async function referenceOf(
     }
   }
   const values = new Float64Array(documents.documents);
-  for (const { batch, first } of inOrder(documents, sizes)) {
+  for (const batch of inOrder(documents, sizes)) {
     const losses = model.forward(batch);
     batch.runs.forEach((_, run) => {
       values[batch.documents[run]] = -runLoss(batch, losses, run);
     });
-    if (first % 64 === 0) await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setImmediate(resolve));
+    signal?.throwIfAborted();
   }
   await replaceTarget(path, { force: true }, async (temporary) => {
     writeFileSync(temporary, Buffer.concat([stamp, new Uint8Array(values.buffer)]));
@@ -148,13 +149,13 @@ export async function referenceOf(
 function* inOrder(
   documents: Documents,
   { context, rows, vocabSize }: { context: number; rows: number; vocabSize: number },
-): Generator<{ batch: PlannedBatch; first: number }> {
+): Generator<PlannedBatch> {
   let pieces: { document: number; from: number; rows: number }[] = [];
   let filled = 0;
   for (let document = 0; document <= documents.documents; document++) {
     const wanted = document < documents.documents ? Math.min(documents.length(document) - 1, context) : rows;
     if (filled + wanted > rows && pieces.length > 0) {
-      yield { batch: makeBatch(documents, pieces, vocabSize), first: pieces[0].document };
+      yield makeBatch(documents, pieces, vocabSize);
       pieces = [];
       filled = 0;
     }

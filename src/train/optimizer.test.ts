@@ -3,6 +3,7 @@ import { random } from '../../test/sequence-cases.js';
 import { Team } from '../tensor/team.js';
 import { Muon } from './muon.js';
 import { AdamW, type Optimizer, STATE_BYTES } from './optimizer.js';
+import { measureOptimizer } from './predict.js';
 import type { Parameter, Trainable } from './trainable.js';
 
 const teams: Team[] = [];
@@ -94,6 +95,20 @@ describe('Muon', () => {
       values(0).forEach((w, i) => {
         expect(w).toBeCloseTo(expected[i], 4);
       });
+    }
+  });
+
+  it('can be timed without learning anything', () => {
+    const shapes: [Parameter['kind'], ...number[]][] = [
+      ['matrix', 6, 10],
+      ['vector', 9],
+    ];
+    const { model, values } = parametersOnly(shapes);
+    const before = [values(0), values(1)];
+    expect(measureOptimizer({ ...model, zeroGrad: () => {} }, new Muon(model, SETTINGS))).toBeGreaterThan(0);
+    expect([values(0), values(1)]).toEqual(before);
+    for (const { state, n } of model.parameters) {
+      expect(model.arena.floats(state, 2 * n).every((value) => value === 0)).toBe(true);
     }
   });
 

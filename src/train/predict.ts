@@ -2,7 +2,8 @@
 import { KaiwenError } from '../errors.js';
 import { availableMemory } from '../generate/machine.js';
 import type { Batches } from './batches.js';
-import type { Trainable } from './trainable.js';
+import type { Optimizer } from './optimizer.js';
+import type { Trainable, TrainBatch } from './trainable.js';
 
 export interface Prediction {
   parameters: number;
@@ -41,8 +42,11 @@ export function checkMemory(peakBytes: number, advice: string): void {
 const MEASURE_MS = 1500;
 const MEASURE_BATCHES = 8;
 
-/** Seconds of a batch forward and back. Leaves weights, gradients and the place in the data as they were. */
-export function measureBatch(model: Trainable, batches: Batches): number {
+/**
+ * Seconds of a batch forward and back, with what else is computed for it. Leaves weights and the place in the data as
+ * they were, and gradients zero.
+ */
+export function measureBatch(model: Trainable, batches: Batches, also: (batch: TrainBatch) => void): number {
   const { position } = batches;
   const times: number[] = [];
   const started = performance.now();
@@ -50,6 +54,7 @@ export function measureBatch(model: Trainable, batches: Batches): number {
     const batch = batches.next();
     const before = performance.now();
     model.accumulate(batch);
+    also(batch);
     times.push((performance.now() - before) / 1000);
   }
   model.zeroGrad();
@@ -57,4 +62,15 @@ export function measureBatch(model: Trainable, batches: Batches): number {
   // The first one compiles and touches memory.
   const rest = times.slice(1).sort((a, b) => a - b);
   return rest[rest.length >> 1];
+}
+
+/** Seconds of a step of a fresh optimiser. Nothing is learned from gradients of zero at a rate of zero. */
+export function measureOptimizer(model: Trainable, optimizer: Optimizer): number {
+  model.zeroGrad();
+  const times = [0, 0].map(() => {
+    const before = performance.now();
+    optimizer.step({ step: 1, learningRate: 0, gradScale: 0 });
+    return (performance.now() - before) / 1000;
+  });
+  return times[1];
 }

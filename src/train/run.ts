@@ -12,30 +12,24 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { openTextSide, type TextSide } from '../data/text-side.js';
+import { openTextSide } from '../data/text-side.js';
 import { KaiwenError } from '../errors.js';
-import type { JsonObject } from '../formats/checkpoint.js';
 import { exists, readText } from '../formats/file.js';
-import { openCheckpoint } from '../formats/open.js';
-import { physicalCores } from '../generate/machine.js';
-import { Batches } from './batches.js';
 import { Checkpoints, writeJson } from './checkpoint.js';
 import type { TrainConfig } from './config.js';
 import type { Corpus } from './corpus.js';
-import { type DataOptions, openData, type RunData } from './data.js';
-import { chooseRates, chooseSizes, chooseSteps, type Facts, type RunPlan, type Sizes } from './defaults.js';
-import { modelOfDepth } from './depth.js';
-import { Distillation } from './distill.js';
-import { Preference, referenceOf } from './dpo.js';
+import { type DataOptions, openData } from './data.js';
+import type { RunPlan } from './defaults.js';
 import { RESULT_FILE, SETTINGS_FILE } from './files.js';
-import { describeBase, type LineageBase } from './lineage.js';
+import { describeBase } from './lineage.js';
 import { lockFile } from './lock.js';
+import { extraBytes, extraWork, makeObjective, openTeacher } from './methods.js';
 import { MetricsLog } from './metrics.js';
-import { TrainableModel, type TrainableOptions } from './model.js';
+import { TrainableModel } from './model.js';
 import { Muon } from './muon.js';
-import { NextToken, type Objective } from './objective.js';
 import { AdamW, STATE_BYTES } from './optimizer.js';
-import { checkMemory, measureBatch, type Prediction, predictMemory } from './predict.js';
+import { numbersOf, planRun } from './plan.js';
+import { checkMemory, measureBatch, measureOptimizer, type Prediction, predictMemory } from './predict.js';
 import { renderReport } from './report.js';
 import { findResult, type RunResultFiles, writeResult } from './result.js';
 import { makeSamples } from './samples.js';
@@ -101,8 +95,12 @@ export async function train(config: TrainConfig, options: RunOptions = {}): Prom
     typeof source === 'string'
       ? TrainableModel.open(source, modelOptions)
       : TrainableModel.create(source, config.seed, modelOptions);
+  using teacher = config.distill && openTeacher(config.distill.teacher, prepared);
   const { batches, validation } = prepared;
-  const secondsPerStep = measureBatch(model, batches) * plan.accumulate;
+  const decay = { betas: plan.betas, epsilon: config.epsilon, weightDecay: plan.weightDecay };
+  const optimizer = config.optimizer === 'muon' ? new Muon(model, decay) : new AdamW(model, decay);
+  const perBatch = measureBatch(model, batches, extraWork(config, model, teacher));
+  const secondsPerStep = perBatch * plan.accumulate + measureOptimizer(model, optimizer);
   const left = plan.steps - (steps.at(-1) ?? 0);
   const prediction: Prediction = {
     ...{ parameters: plan.parameters, trained: plan.trained, steps: plan.steps },
@@ -114,15 +112,12 @@ export async function train(config: TrainConfig, options: RunOptions = {}): Prom
   await writeJson(join(config.out, 'run.json'), { config, settings, plan, prediction });
 
   events.stage?.('');
-  using teacher = config.distill && openTeacher(config.distill.teacher, prepared);
-  const objective = await makeObjective(config, prepared, model, data, teacher);
+  const objective = await makeObjective(config, prepared, model, data, { teacher, signal });
   const metrics = new MetricsLog(join(config.out, 'metrics.jsonl'));
-  const optimizerSettings = { betas: plan.betas, epsilon: config.epsilon, weightDecay: plan.weightDecay };
   const { samples } = config;
   const trainer = new Trainer(
     {
-      ...{ model, objective, batches, checkpoints, metrics },
-      optimizer: config.optimizer === 'muon' ? new Muon(model, optimizerSettings) : new AdamW(model, optimizerSettings),
+      ...{ model, objective, optimizer, batches, checkpoints, metrics },
       validation: validation && {
         batches: validation,
         every: plan.validateEvery,
@@ -162,170 +157,10 @@ export async function train(config: TrainConfig, options: RunOptions = {}): Prom
     events.stage?.('');
     return { prediction, plan, outcome, used, files };
   } finally {
-    await metrics.flush();
+    // Where this fails, the run has failed of the same before, and that is what must be heard.
+    await metrics.flush().catch(() => {});
     writeReport(config, plan, prediction, used?.peakBytes);
   }
-}
-
-interface Prepared {
-  plan: RunPlan;
-  /** Path of a checkpoint, or the configuration of a new model. */
-  source: string | JsonObject;
-  modelOptions: TrainableOptions;
-  vocabSize: number;
-  batches: Batches;
-  validation?: Batches;
-}
-
-function planRun(config: TrainConfig, side: TextSide, data: RunData): Prepared {
-  const { method, seed } = config;
-  const source = config.model ?? newModel(config, side);
-  const model = typeof source === 'string' ? configOf(source) : source;
-  const facts: Facts = {
-    hiddenSize: Number(model.hidden_size),
-    maxContext: Number(model.max_position_embeddings ?? 2048),
-    vocabSize: Number(model.vocab_size),
-    parameters: 0,
-    documents: data.train.documents,
-    tokens: data.train.tokens,
-    longest: longestOf(data.train),
-  };
-  const sizes = chooseSizes(config, facts);
-  const threads = config.threads ?? physicalCores();
-  const modelOptions = trainableOptions(config, sizes, threads);
-  const { parameters, trained, flopsPerToken } = TrainableModel.plan(source, modelOptions);
-  const packing = {
-    ...{ rows: sizes.rows, context: sizes.context, seed, split: data.train.kind === 'text' },
-    ...{ group: method === 'dpo' ? 2 : 1, vocabSize: facts.vocabSize },
-  };
-  const batches = new Batches(data.train, packing);
-  const steps = chooseSteps(config, sizes, { ...facts, parameters }, (epoch) => batches.count(epoch));
-  const rates = chooseRates(config, facts, steps);
-  const validateEvery = config.validation?.every ?? Math.max(1, Math.min(500, Math.ceil(steps / 10)));
-  return {
-    plan: { ...sizes, ...rates, steps, threads, parameters, trained, flopsPerToken, validateEvery, from: 0 },
-    ...{ source, modelOptions, batches, vocabSize: facts.vocabSize },
-    validation: data.validation && new Batches(data.validation, { ...packing, shuffle: false }),
-  };
-}
-
-function newModel(config: TrainConfig, { tokenizer }: TextSide): JsonObject {
-  const { depth = 4, architecture = {}, context = 512 } = config;
-  const eos = tokenizer.eosTokens[0];
-  const named = eos === undefined ? architecture : { eos_token_id: eos, ...architecture };
-  return modelOfDepth(depth, tokenizer.vocabSize, context, named as JsonObject);
-}
-
-function configOf(path: string): JsonObject {
-  using checkpoint = openCheckpoint(path, { vocabulary: false });
-  return checkpoint.config;
-}
-
-function longestOf(corpus: Corpus): number {
-  let longest = 2;
-  for (let i = 0; i < corpus.documents; i++) longest = Math.max(longest, corpus.length(i));
-  return longest;
-}
-
-/** Says how much of the data the context cuts off; text goes on in another sequence instead. */
-function noticeCuts(corpus: Corpus, context: number, notice: RunEvents['notice']): void {
-  if (corpus.kind === 'text') return;
-  let cut = 0;
-  for (let i = 0; i < corpus.documents; i++) if (corpus.length(i) - 1 > context) cut++;
-  if (cut > 0) {
-    notice?.(
-      `${cut} of ${corpus.documents} documents are longer than the context of ${context}: the rest is not learned.`,
-    );
-  }
-}
-
-function trainableOptions(config: TrainConfig, { rows, context }: Sizes, threads: number): TrainableOptions {
-  const { tuning = 'full', seed, base, neftune = 0, recompute = false, method } = config;
-  const lora = { rank: 8, dropout: 0, rslora: false, dora: false, targets: 'all-linear' as const, ...config.lora };
-  return {
-    ...{ threads, rows, maxRun: context, checkpointing: recompute, neftune },
-    train: tuning === 'full' ? 'all' : { lora: { ...lora, alpha: lora.alpha ?? 2 * lora.rank, seed } },
-    base: tuning === 'qlora' ? base : 'file',
-    optimizerBytesPerParameter: STATE_BYTES,
-    distils: method === 'distill',
-  };
-}
-
-async function makeObjective(
-  config: TrainConfig,
-  { plan, vocabSize }: Prepared,
-  model: TrainableModel,
-  data: RunData,
-  teacher: TrainableModel | undefined,
-): Promise<Objective> {
-  if (config.method === 'dpo') {
-    const { beta, label_smoothing: labelSmoothing, sft } = config.dpo ?? { beta: 0.1, label_smoothing: 0, sft: 0 };
-    const sizes = { context: plan.context, rows: plan.rows, vocabSize };
-    const reference = (corpus: Corpus, name: string) =>
-      referenceOf(model, corpus, sizes, {
-        path: join(config.out, `reference-${name}.bin`),
-        key: `${config.model} ${corpus.hash} ${plan.context}`,
-      });
-    const train = await reference(data.train, 'train');
-    const validation = data.validation && (await reference(data.validation, 'validation'));
-    return new Preference(model, { beta, labelSmoothing, sft }, { train, validation });
-  }
-  if (teacher) {
-    const { temperature, share } = config.distill!;
-    return new Distillation(model, teacher, plan.rows, { temperature, share });
-  }
-  return new NextToken(model);
-}
-
-function openTeacher(path: string, { plan, vocabSize }: Prepared): TrainableModel {
-  const { threads, rows, context } = plan;
-  const teacher = TrainableModel.open(path, { threads, rows, maxRun: context, train: 'nothing' });
-  const theirs = teacher.definition.vocabSize;
-  if (theirs === vocabSize) return teacher;
-  teacher[Symbol.dispose]();
-  throw new KaiwenError('bad_input', `${path}: ${theirs} tokens, but the student has ${vocabSize}.`, {
-    remedy: 'Teacher and student must have the same vocabulary.',
-  });
-}
-
-/** Memory that a method takes beside its model. */
-function extraBytes(config: TrainConfig, { rows, context, threads }: RunPlan, vocabSize: number): number {
-  if (config.method !== 'distill') return 0;
-  const teacher = TrainableModel.plan(config.distill!.teacher, { threads, rows, maxRun: context, train: 'nothing' });
-  return teacher.arenaBytes + 4 * rows * vocabSize;
-}
-
-/** What the numbers of a run depend on. */
-function numbersOf(
-  config: TrainConfig,
-  plan: RunPlan,
-  data: RunData,
-  side: TextSide,
-  base?: LineageBase,
-): Record<string, unknown> {
-  const {
-    out: _,
-    threads: _t,
-    model: _m,
-    base: frozen,
-    checkpoint: _c,
-    samples: _s,
-    data: _d,
-    validation,
-    preparation: _p,
-    ...rest
-  } = config;
-  const { from: _f, threads: _pt, validateEvery: _v, flopsPerToken: _fl, ...decided } = plan;
-  return {
-    ...rest,
-    ...decided,
-    frozen,
-    patience: validation?.patience,
-    tokenizer: side.hash,
-    base: base?.hash,
-    data: data.train.hash,
-    validation: data.validation?.hash,
-  };
 }
 
 /** Refuses to go on with a run that was another. */
@@ -366,8 +201,22 @@ function withReports(config: TrainConfig, plan: RunPlan, prediction: Prediction,
 function writeReport(config: TrainConfig, plan: RunPlan, prediction: Prediction, peakBytes?: number): void {
   const path = join(config.out, 'metrics.jsonl');
   if (!exists(path)) return;
-  writeFileSync(
-    join(config.out, 'report.html'),
-    renderReport({ config, plan, prediction, peakBytes, metrics: readText(path)! }),
-  );
+  const html = renderReport({ config, plan, prediction, peakBytes, metrics: readText(path)! });
+  try {
+    writeFileSync(join(config.out, 'report.html'), html);
+  } catch {
+    // A run is worth more than its report; the next one may succeed.
+  }
+}
+
+/** Says how much of the data the context cuts off; text goes on in another sequence instead. */
+function noticeCuts(corpus: Corpus, context: number, notice: RunEvents['notice']): void {
+  if (corpus.kind === 'text') return;
+  let cut = 0;
+  for (let i = 0; i < corpus.documents; i++) if (corpus.length(i) - 1 > context) cut++;
+  if (cut > 0) {
+    notice?.(
+      `${cut} of ${corpus.documents} documents are longer than the context of ${context}: the rest is not learned.`,
+    );
+  }
 }

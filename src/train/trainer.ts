@@ -116,6 +116,14 @@ export class Trainer {
 
   /** Steps to the end, to an early stop, or until `signal`: then a checkpoint of the last whole step is written. */
   async run(signal?: AbortSignal): Promise<Outcome> {
+    try {
+      return await this.#loop(signal);
+    } catch (error) {
+      throw await this.#withWhatIsLeft(error);
+    }
+  }
+
+  async #loop(signal: AbortSignal | undefined): Promise<Outcome> {
     const { sample, validation } = this.parts;
     const { steps, checkpoint } = this.settings;
     this.#checkpointed = performance.now();
@@ -140,18 +148,20 @@ export class Trainer {
     const started = performance.now();
     await metrics.flush();
     this.#state.metricsBytes = metrics.bytes;
-    try {
-      await checkpoints.save(model, this.#state, this.settings.checkpoint.keep);
-    } catch (error) {
-      const kept = (await checkpoints.steps()).at(-1);
-      if (!(error instanceof KaiwenError) || kept === undefined) throw error;
-      const remedy = `${error.remedy ?? ''} The checkpoint of step ${kept} is whole: the same command goes on from it.`;
-      throw new KaiwenError(error.code, error.message, { remedy: remedy.trimStart(), cause: error });
-    }
+    await checkpoints.save(model, this.#state, this.settings.checkpoint.keep);
     this.#saved = this.#state.step;
     this.#checkpointed = performance.now();
     const seconds = (this.#checkpointed - started) / 1000;
     this.events.record?.({ kind: 'checkpoint', step: this.#state.step, seconds });
+  }
+
+  /** A disk that refuses is no reason to despair. */
+  async #withWhatIsLeft(error: unknown): Promise<unknown> {
+    if (!(error instanceof KaiwenError) || error.code !== 'io') return error;
+    const kept = (await this.parts.checkpoints.steps()).at(-1);
+    if (kept === undefined) return error;
+    const remedy = `${error.remedy ?? ''} The checkpoint of step ${kept} is whole: the same command goes on from it.`;
+    return new KaiwenError(error.code, error.message, { remedy: remedy.trimStart(), cause: error });
   }
 
   async #end(ended: Outcome['ended']): Promise<Outcome> {
