@@ -181,7 +181,7 @@ export class TextView implements View {
   }
 
   #draw(lines: readonly string[]): void {
-    const width = (this.options.out.columns ?? 80) - 1;
+    const width = (this.options.out.columns || 80) - 1;
     this.options.out.write(`${lines.map((line) => line.slice(0, width)).join('\n')}\n`);
     this.#lines = lines.length;
   }

@@ -4,6 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ShardReader } from '../data/shards.js';
 import type { Json, JsonObject } from '../formats/checkpoint.js';
 import { readText } from '../formats/file.js';
 import { writeJson } from './checkpoint.js';
@@ -11,7 +12,7 @@ import type { TrainConfig } from './config.js';
 import type { Corpus } from './corpus.js';
 import { writeAdapter, writeModelFolder } from './export.js';
 import { RESULT_FILE } from './files.js';
-import { type LineageBase, newLineage } from './lineage.js';
+import { type LineageBase, type LineageData, newLineage } from './lineage.js';
 import type { TrainableModel } from './model.js';
 import { checkParity, type ParityReport } from './parity.js';
 import type { Outcome } from './trainer.js';
@@ -47,9 +48,7 @@ export async function writeResult(
   const step = state.best?.step ?? state.step;
   const lineage = newLineage({
     ...{ method: adapter ? `${config.method} (${config.tuning})` : config.method, base, seed: config.seed },
-    data: corpus.readers.flatMap(({ index, hash, documents, tokens }) =>
-      index.sources.map(({ name, licence }) => ({ name, licence, hash, documents, tokens })),
-    ),
+    data: corpus.readers.flatMap(dataOf),
     settings: JSON.parse(JSON.stringify(settings)) as JsonObject,
     results: { step, tokens: Math.round(state.tokens), seconds: Math.round(state.seconds), ...bestOf(state.best) },
   });
@@ -71,6 +70,12 @@ export function findResult(out: string, { state }: Outcome): RunResultFiles | un
   if (text === undefined) return undefined;
   const files = JSON.parse(text) as RunResultFiles;
   return files.step === (state.best?.step ?? state.step) && existsSync(files.folder) ? files : undefined;
+}
+
+/** The sources of a shard folder. How much each gave is known only where there is one. */
+function dataOf({ index, hash, documents, tokens }: ShardReader): LineageData[] {
+  const counts = index.sources.length === 1 ? { documents, tokens } : {};
+  return index.sources.map(({ name, licence }) => ({ name, ...(licence && { licence }), hash, ...counts }));
 }
 
 function bestOf(best: { loss: number } | undefined): { [name: string]: Json } {
