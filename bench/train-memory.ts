@@ -39,7 +39,7 @@ const SETTINGS: readonly [name: string, out: string, settings: object][] = [
     { method: 'pretrain', architecture: GLOSSARY_SHAPE, context: 128, batch_tokens: 3072 },
   ],
   [
-    'pre-training, 51 million parameters, 8 × 256 tokens',
+    'pre-training, 51 million parameters, 2,048 tokens',
     'large',
     { method: 'pretrain', architecture: ARCHITECTURE, context: 256, batch_tokens: 2048 },
   ],

@@ -2,7 +2,8 @@
  * Whether a model answers the same wherever it runs: in the trainer that made it, in the engine from the exported files,
  * and in the engine from a GGUF file made of those. Compared are the ids of texts, the logits of every position, and the
  * greedy continuation of each text. The engine and the GGUF file hold the same weights and must agree closely; the
- * trainer's differ by the rounding of the exported type, which sets how far logits may be apart.
+ * trainer's differ by the rounding of the exported type, which sets how far logits may be apart, unless it holds what
+ * was written by then.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -24,6 +25,8 @@ import type { TrainedTensor } from './export.js';
 export interface ParityOptions {
   /** Path of the model that an exported adapter belongs to; absent: `exported` is a whole model. */
   base?: string;
+  /** The trainer's weights are those that were written, rounding included. */
+  exact?: boolean;
   /** Tokenizer that the training data were prepared with; default: what was exported. */
   tokenizer?: string;
   /** Texts to compare; default a few. */
@@ -85,15 +88,15 @@ export async function checkParity(
   exported: string,
   options: ParityOptions = {},
 ): Promise<ParityReport> {
-  const { base, gguf = true, threads, signal } = options;
+  const { base, exact = false, gguf = true, threads, signal } = options;
   const place = base ?? exported;
   const { rows, maxRun = rows, base: held = 'file' } = model.options;
   const weights = weightsOf(place);
   const context = Math.min(MAX_TOKENS, maxRun, weights.context);
   const continuation = Math.min(options.continuation ?? 16, context >> 1);
   const prompts = tokens(options, place, context - continuation);
-  // A base of floats is the same here and there; what was trained whole was rounded on its way out.
-  const own = base !== undefined && weights.isFloat ? SAME : weights.tolerance;
+  // A base of floats is the same here and there; what was trained whole was rounded on its way out, unless the trainer holds that now.
+  const own = exact || (base !== undefined && weights.isFloat) ? SAME : weights.tolerance;
   const tolerance = Math.max(own, held === 'file' ? 0 : (TOLERANCES[held] ?? COARSEST));
   if (base !== undefined) sameFactors(model, exported, base);
   const folder = await mkdtemp(join(tmpdir(), 'kaiwen-parity-'));
@@ -111,13 +114,14 @@ export async function checkParity(
     };
     if (!gguf) return report;
     const path = join(folder, 'model.gguf');
-    const { type } = weights;
+    const type = base !== undefined && weights.fitsFloat ? 'f32' : weights.type;
     if (base === undefined) await convert(exported, path, { type, signal });
     else await merge(base, exported, path, { type, signal });
     sameIds(options.prompts ?? PROMPTS, [place, path]);
     await using other = await startEngine(path, { kv: 'f32', context, threads, signal });
-    // Merging rounds anew, unless there is nothing to round.
-    const rounded = base === undefined ? 0 : Math.max(weights.tolerance, TOLERANCES[type as DType] ?? COARSEST);
+    // Merging rounds anew, unless the merged weights are float32 as the base's products were.
+    const unrounded = base === undefined || (weights.isFloat && type === 'f32');
+    const rounded = unrounded ? 0 : Math.max(weights.tolerance, TOLERANCES[type as DType] ?? COARSEST);
     report.gguf = await compareGguf(other, runs, Math.max(SAME, rounded), signal);
     return report;
   } finally {
@@ -295,8 +299,18 @@ function sameGreedy(
   }
 }
 
-/** The type to write the weights in again without loss, how far the rounding of the one they have may move logits, and the context. */
-function weightsOf(path: string): { type: ConvertType; tolerance: number; isFloat: boolean; context: number } {
+interface Weights {
+  /** To write them in again without loss. */
+  type: ConvertType;
+  /** How far the rounding of the type they have may move logits. */
+  tolerance: number;
+  isFloat: boolean;
+  /** A passing file of float32 is not too large. */
+  fitsFloat: boolean;
+  context: number;
+}
+
+function weightsOf(path: string): Weights {
   using checkpoint = openCheckpoint(path, { vocabulary: false });
   const matrices = [...checkpoint.tensors.values()].filter(({ shape }) => shape.length > 1);
   const types = new Set(matrices.map(({ dtype }) => dtype));
@@ -304,7 +318,8 @@ function weightsOf(path: string): { type: ConvertType; tolerance: number; isFloa
   const float = (['f32', 'f16', 'bf16'] as const).find((one) => types.size === 1 && types.has(one));
   const context = Number(checkpoint.config.max_position_embeddings ?? MAX_TOKENS);
   const elements = matrices.reduce((sum, { shape }) => sum + shape.reduce((product, n) => product * n, 1), 0);
-  return { type: float ?? (4 * elements < LARGE ? 'f32' : 'q8_0'), tolerance, isFloat: float !== undefined, context };
+  const fitsFloat = 4 * elements < LARGE;
+  return { type: float ?? (fitsFloat ? 'f32' : 'q8_0'), tolerance, isFloat: float !== undefined, fitsFloat, context };
 }
 
 function parted(what: string): KaiwenError {

@@ -5,8 +5,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ShardReader } from '../data/shards.js';
+import { KaiwenError } from '../errors.js';
 import type { Json, JsonObject } from '../formats/checkpoint.js';
 import { readText } from '../formats/file.js';
+import { openCheckpoint } from '../formats/open.js';
 import { writeJson } from './checkpoint.js';
 import type { TrainConfig } from './config.js';
 import type { Corpus } from './corpus.js';
@@ -15,6 +17,7 @@ import { RESULT_FILE } from './files.js';
 import { type LineageBase, type LineageData, newLineage } from './lineage.js';
 import type { TrainableModel } from './model.js';
 import { checkParity, type ParityReport } from './parity.js';
+import { readValues } from './read-weights.js';
 import type { Outcome } from './trainer.js';
 
 export interface ResultParts {
@@ -36,7 +39,10 @@ export interface RunResultFiles {
   parity: ParityReport;
 }
 
-/** Writes the model as it stands. Throws KaiwenError 'internal' where the result answers otherwise. */
+/**
+ * Writes the model as it stands; its weights are those that were written afterwards. Throws KaiwenError 'internal' where
+ * the result answers otherwise.
+ */
 export async function writeResult(
   model: TrainableModel,
   corpus: Corpus,
@@ -54,10 +60,13 @@ export async function writeResult(
   });
   const options = { tokenizer: text, lineage, force: true, signal };
   if (adapter) await writeAdapter(model, folder, { ...options, base: config.model! });
-  else await writeModelFolder(model, folder, options);
+  else {
+    await writeModelFolder(model, folder, options);
+    takeOver(model, folder);
+  }
   const parity = await checkParity(model, folder, {
     ...{ threads, signal, tokenizer: text },
-    ...(adapter && { base: config.model }),
+    ...(adapter ? { base: config.model } : { exact: true }),
   });
   const files = { folder, step, parity };
   await writeJson(join(config.out, RESULT_FILE), files);
@@ -70,6 +79,30 @@ export function findResult(out: string, { state }: Outcome): RunResultFiles | un
   if (text === undefined) return undefined;
   const files = JSON.parse(text) as RunResultFiles;
   return files.step === (state.best?.step ?? state.step) && existsSync(files.folder) ? files : undefined;
+}
+
+/** Half a unit in the last place of bfloat16, and as much again for numbers near zero. */
+const ROUNDING = 2 ** -8;
+const SMALLEST = 2 ** -126;
+
+/**
+ * Puts what was written in the place of what was trained, each number checked to be its rounding: what is compared
+ * afterwards differs by no rounding, which young models would magnify beyond any sensible tolerance.
+ */
+function takeOver(model: TrainableModel, folder: string): void {
+  using checkpoint = openCheckpoint(folder, { vocabulary: false });
+  for (const parameter of model.parameters) {
+    const tensor = checkpoint.tensors.get(parameter.name);
+    const written = tensor ? readValues(checkpoint, tensor) : new Float32Array();
+    const values = model.get(parameter);
+    const near = (value: number, i: number) => Math.abs(value - values[i]) <= ROUNDING * Math.abs(values[i]) + SMALLEST;
+    if (written.length !== values.length || !written.every(near)) {
+      throw new KaiwenError('internal', `${folder}: "${parameter.name}" was not written as it was trained.`, {
+        remedy: 'Do not use it; keep the checkpoint and report this.',
+      });
+    }
+    values.set(written);
+  }
 }
 
 /** The sources of a shard folder. How much each gave is known only where there is one. */
