@@ -19,7 +19,7 @@ export interface Sequences {
   rows: number;
   /** f32 [rows, rotaryDim / 2] for a rope: cosines, sines and their negatives. */
   angles(rope: Rope): { cos: number; sin: number; minusSin: number };
-  /** f32 [rows]: a function of each row's position. */
+  /** f32 [rows]: a function of each row's position, the same in all layers. */
   perPosition(f: (position: number) => number): number;
 }
 

@@ -11,6 +11,8 @@ export interface Run {
 
 export function placeSequences(arena: Arena, runs: readonly Run[], rows: number): Sequences {
   const tables = new Map<Rope, ReturnType<Sequences['angles']>>();
+  // Reserved now: what a segment takes is given back before its operations run.
+  const factors = arena.alloc(4 * rows);
   const pointer = arena.put(Int32Array.from(runs.flatMap((run) => [run.row, run.rows])));
   return {
     pointer,
@@ -33,7 +35,8 @@ export function placeSequences(arena: Arena, runs: readonly Run[], rows: number)
     perPosition(f) {
       const values = new Float32Array(rows);
       for (const run of runs) for (let i = 0; i < run.rows; i++) values[run.row + i] = f(i);
-      return arena.put(values);
+      arena.write(factors, values);
+      return factors;
     },
   };
 }
