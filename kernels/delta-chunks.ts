@@ -4,6 +4,7 @@
  * is a triangular system whose right-hand side, solution, outputs and new state are small matrix products.
  * Every exponent is a sum of g ≤ 0, so nothing overflows.
  */
+import { DELTA_BLOCK } from '../src/tensor/ops/delta-constants';
 import { normalise } from './norm';
 import { float, int, ptr } from './record';
 import { exp, madd } from './simd';
@@ -13,18 +14,20 @@ import { tile4 } from './tile';
 const CHUNK: i32 = 16;
 
 /**
- * All tokens of the deltaRule record `op` on some panels of one head. A short last chunk is padded to a multiple of four
- * with rows of zeros, which change nothing.
+ * `tokens` tokens from row `from` of the deltaRule record `op` on some panels of one head, whose state is at `state`. A
+ * short last chunk is padded to a multiple of four with rows of zeros, which change nothing. With `kept` (not 0) the panels
+ * of the state after j · DELTA_BLOCK tokens are copied to kept + (j − 1) · keptStride, for j from 1 as long as tokens follow.
  */
-export function chunks(op: usize, head: i32, keyHead: i32, firstPanel: i32, count: i32, scratch: usize): void {
+export function chunks(
+  op: usize, head: i32, keyHead: i32, firstPanel: i32, count: i32, from: i32, tokens: i32,
+  state: usize, kept: usize, keptStride: usize, scratch: usize,
+): void {
   const keyDim = int(op, 10);
   const valueDim = int(op, 11);
-  const tokens = int(op, 7);
   const rows = (keyDim + 3) & ~3;
   const rowBytes = (<usize>rows) << 2;
   const line: usize = CHUNK << 2;
   const panelBytes = (<usize>rows) << 5;
-  const state = ptr(op, 5) + <usize>(head * ((valueDim + 7) >> 3) + firstPanel) * panelBytes;
   // Scratch, with C = CHUNK: K and Q [C, rows]; Kᵀ as panels [C / 8][rows][8], later as [rows, C]; KKᵀ and QKᵀ [C, C];
   // g, spans, e^b and β [C]; four times e^b of the end; four ones; δ and out [C, 8].
   const k = scratch;
@@ -45,25 +48,29 @@ export function chunks(op: usize, head: i32, keyHead: i32, firstPanel: i32, coun
   for (let first = 0; first < tokens; first += CHUNK) {
     const n = min(CHUNK, tokens - first);
     const height = <usize>((n + 3) & ~3);
+    const row = from + first;
+    if (kept && first && first % DELTA_BLOCK == 0) {
+      memory.copy(kept + <usize>(first / DELTA_BLOCK - 1) * keptStride, state, <usize>count * panelBytes);
+    }
     let sum: f32 = 0;
     for (let t = 0; t < <i32>height; t++) {
       const i = (<usize>t) << 2;
-      const row = <usize>t * rowBytes;
+      const at = <usize>t * rowBytes;
       if (t < n) {
-        const gate = (<usize>((first + t) * int(op, 9) + head)) << 2;
+        const gate = (<usize>((row + t) * int(op, 9) + head)) << 2;
         const decay = load<f32>(ptr(op, 3) + gate);
         sum += decay;
         store<f32>(g + i, decay);
         store<f32>(beta + i, load<f32>(ptr(op, 4) + gate));
-        const key = ptr(op, 1) + ((<usize>((first + t) * int(op, 13) + keyHead * keyDim)) << 2);
-        const query = ptr(op, 0) + ((<usize>((first + t) * int(op, 12) + keyHead * keyDim)) << 2);
-        normalise(key, k + row, keyDim, rows, 1, float(op, 1));
-        normalise(query, q + row, keyDim, rows, float(op, 0), float(op, 1));
+        const key = ptr(op, 1) + ((<usize>((row + t) * int(op, 13) + keyHead * keyDim)) << 2);
+        const query = ptr(op, 0) + ((<usize>((row + t) * int(op, 12) + keyHead * keyDim)) << 2);
+        normalise(key, k + at, keyDim, rows, 1, float(op, 1));
+        normalise(query, q + at, keyDim, rows, float(op, 0), float(op, 1));
       } else {
         store<f32>(g + i, 0);
         store<f32>(beta + i, 0);
-        memory.fill(k + row, 0, rowBytes);
-        memory.fill(q + row, 0, rowBytes);
+        memory.fill(k + at, 0, rowBytes);
+        memory.fill(q + at, 0, rowBytes);
       }
       store<f32>(grown + i, sum);
     }
@@ -92,7 +99,7 @@ export function chunks(op: usize, head: i32, keyHead: i32, firstPanel: i32, coun
       const column = (firstPanel + panel) * 8;
       const width = (<usize>min(8, valueDim - column)) << 2;
       const s = state + <usize>panel * panelBytes;
-      const v = ptr(op, 2) + ((<usize>(first * int(op, 14) + head * valueDim + column)) << 2);
+      const v = ptr(op, 2) + ((<usize>(row * int(op, 14) + head * valueDim + column)) << 2);
       for (let t: usize = 0; t < height; t += 4) {
         tile4<f32>(k + t * rowBytes, rowBytes, s, 32, rows, delta + (t << 5), 32, 0);
         tile4<f32>(q + t * rowBytes, rowBytes, s, 32, rows, out + (t << 5), 32, 0);
@@ -105,7 +112,7 @@ export function chunks(op: usize, head: i32, keyHead: i32, firstPanel: i32, coun
       for (let i: usize = 0; i < <usize>rows; i += 4) {
         tile4<f32>(kt + i * line, line, delta, 32, <i32>height, s + (i << 5), 32, ending);
       }
-      let target = ptr(op, 6) + ((<usize>(first * int(op, 15) + head * valueDim + column)) << 2);
+      let target = ptr(op, 6) + ((<usize>(row * int(op, 15) + head * valueDim + column)) << 2);
       for (let t = 0; t < n; t++) {
         memory.copy(target, out + ((<usize>t) << 5), width);
         target += (<usize>int(op, 15)) << 2;
@@ -184,7 +191,7 @@ function solve(delta: usize, a: usize, ones: usize, height: usize): void {
 }
 
 /** Kᵀ from K [height, rows]: eight tokens make a panel, whose rows lie `rowStride` bytes apart; panels lie `panelStride` apart. */
-function transpose(k: usize, kt: usize, rows: i32, height: usize, rowStride: usize, panelStride: usize): void {
+export function transpose(k: usize, kt: usize, rows: i32, height: usize, rowStride: usize, panelStride: usize): void {
   const bytes = <usize>rows << 2;
   for (let t: usize = 0; t < height; t += 4) {
     const from = k + t * bytes;

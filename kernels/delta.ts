@@ -45,8 +45,13 @@ export function deltaRule(op: usize, piece: i32, scratch: usize): void {
   const firstPanel = (piece % parts) * per;
   const count = min(per, panels - firstPanel);
   const keyHead = int(op, 16) ? head % int(op, 8) : head / (valueHeads / int(op, 8));
-  if (int(op, 18)) chunks(op, head, keyHead, firstPanel, count, scratch);
-  else steps(op, head, keyHead, firstPanel, count, scratch);
+  if (int(op, 18)) {
+    const panelBytes = <usize>((int(op, 10) + 3) & ~3) << 5;
+    const state = ptr(op, 5) + <usize>(head * panels + firstPanel) * panelBytes;
+    chunks(op, head, keyHead, firstPanel, count, 0, int(op, 7), state, 0, 0, scratch);
+  } else {
+    steps(op, head, keyHead, firstPanel, count, scratch);
+  }
 }
 
 /** Token after token. */

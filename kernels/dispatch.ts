@@ -5,7 +5,10 @@ import { attentionCombine } from './attention-decode';
 import { attentionTrain, attentionTrainPack } from './attention-train';
 import { attentionTrainBackward, attentionTrainSum } from './attention-train-backward';
 import { conv } from './conv';
+import { convBackward, convTrain } from './conv-train';
 import { deltaGates, deltaRule } from './delta';
+import { deltaBackward } from './delta-backward';
+import { deltaGatesBackward, deltaTrain } from './delta-train';
 import { add, copy, sigmoidGate, swiglu } from './elementwise';
 import { axpby, sigmoidGateBackward, swigluBackward } from './elementwise-backward';
 import { embed } from './embed';
@@ -160,6 +163,21 @@ export function execute(op: usize, piece: i32, scratch: usize): void {
       break;
     case Op.gatherBackward:
       gatherBackward(op, piece, scratch);
+      break;
+    case Op.convTrain:
+      convTrain(op, piece, scratch);
+      break;
+    case Op.convBackward:
+      convBackward(op, piece, scratch);
+      break;
+    case Op.deltaTrain:
+      deltaTrain(op, piece, scratch);
+      break;
+    case Op.deltaBackward:
+      deltaBackward(op, piece, scratch);
+      break;
+    case Op.deltaGatesBackward:
+      deltaGatesBackward(op, piece, scratch);
       break;
     default:
       unreachable();

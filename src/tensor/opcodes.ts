@@ -50,6 +50,11 @@ export const enum Op {
   scaleColumns = 57,
   sigmoidGateBackward = 58,
   gatedNormBackward = 59,
+  convTrain = 60,
+  convBackward = 61,
+  deltaTrain = 62,
+  deltaBackward = 63,
+  deltaGatesBackward = 64,
 }
 
 /** Bytes of one record, and where its integers and floats start. */

@@ -102,7 +102,10 @@ export class TrainableModel implements Disposable {
   /** A fresh model of the architecture that `config` (a config.json) describes. */
   static create(config: JsonObject, seed: number, options: TrainableOptions): TrainableModel {
     const model = TrainableModel.build(config, freshBlueprint(config, options), options);
-    for (const parameter of model.blueprint.parameters) initialise(parameter, model.get(parameter), model.layers, seed);
+    const { offset } = model.definition.norm;
+    for (const parameter of model.blueprint.parameters) {
+      initialise(parameter, model.get(parameter), model.layers, seed, offset);
+    }
     model.zeroGrad();
     return model;
   }

@@ -2,13 +2,13 @@
  * What the operations of a model's blocks mean in training: each records its forward pass and leaves its way back on the
  * graph. One file an operation in ops/, where shape, forward and backward stand together.
  */
-import { KaiwenError } from '../errors.js';
-import type { AttentionShape, Ops } from '../models/ops.js';
+import type { AttentionShape, DeltaShape, Ops } from '../models/ops.js';
 import type { Rope } from '../models/rope.js';
-import type { KVCache } from '../models/state.js';
-import type { Experts, Linear, Norm } from '../models/weights.js';
+import type { ConvState, DeltaState, KVCache } from '../models/state.js';
+import type { Experts, Linear, Norm, Vector } from '../models/weights.js';
 import type { Graph } from './graph.js';
 import { attention } from './ops/attention.js';
+import { conv, deltaRule } from './ops/delta.js';
 import { experts } from './ops/experts.js';
 import { gatedNorm, sigmoidGate } from './ops/gates.js';
 import { linear } from './ops/linear.js';
@@ -60,17 +60,18 @@ export class Tape implements Ops<Value> {
     return gatedNorm(this.graph, x, gate, w, heads);
   }
 
-  conv(): Value {
-    throw noGradient('convolution');
+  conv(x: Value, weight: Vector, { kernel }: ConvState): Value {
+    return conv(this.graph, x, weight, kernel);
   }
 
-  deltaRule(): Value {
-    throw noGradient('gated delta rule');
+  deltaRule(
+    qkv: Value,
+    a: Value,
+    b: Value,
+    w: { aLog: Vector; dtBias: Vector },
+    _state: DeltaState,
+    shape: DeltaShape,
+  ): Value {
+    return deltaRule(this.graph, qkv, a, b, w, shape);
   }
-}
-
-function noGradient(operation: string): KaiwenError {
-  return new KaiwenError('unsupported', `This model cannot be trained: the ${operation} has no backward pass.`, {
-    remedy: 'Train a model of the Qwen, Qwen2, Qwen3, Qwen3-MoE or Llama architecture.',
-  });
 }
