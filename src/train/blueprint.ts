@@ -3,6 +3,7 @@
  * frozen ones are held, and what a token costs.
  */
 import type { Checkpoint, JsonObject } from '../formats/checkpoint.js';
+import { normaliseConfig } from '../formats/config.js';
 import { exactTarget } from '../formats/quant/index.js';
 import { CheckpointWeights } from '../generate/weights.js';
 import { buildModel, type ModelDefinition } from '../models/model.js';
@@ -61,8 +62,8 @@ export function blueprintOf(checkpoint: Checkpoint, options: TrainableOptions): 
 export function freshBlueprint(config: JsonObject, options: TrainableOptions): Blueprint {
   const source = new ParameterSource(options.train === 'all');
   // A new model ties its embeddings only where it is told to.
-  const tied = { tie_word_embeddings: false, ...config };
-  const definition = buildModel(tied, source, () => {});
+  const complete = normaliseConfig({ tie_word_embeddings: false, ...config }, 'config.json');
+  const definition = buildModel(complete, source, () => {});
   return withAdapters(definition, source.all, options);
 }
 

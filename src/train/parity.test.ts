@@ -43,6 +43,21 @@ describe('a whole model', () => {
     expect(report.gguf).toBeLessThan(1e-4);
   });
 
+  it('is the same where it is new and fields of its configuration have defaults: Qwen3.5', async () => {
+    const config = {
+      ...{ model_type: 'qwen3_5_text', vocab_size: 4096, hidden_size: 64, intermediate_size: 96, head_dim: 32 },
+      ...{ num_hidden_layers: 4, num_attention_heads: 2, num_key_value_heads: 1, max_position_embeddings: 512 },
+      ...{ linear_num_key_heads: 1, linear_num_value_heads: 2, linear_key_head_dim: 16, linear_value_head_dim: 24 },
+      ...{ rms_norm_eps: 1e-6, rope_theta: 10_000, tie_word_embeddings: true },
+    };
+    using model = TrainableModel.create(config, 1, { rows: 64, train: 'all', threads: 2 });
+    train(model, 0.1);
+    const out = join(folder, 'hybrid');
+    await writeModelFolder(model, out, { tokenizer: glossary, lineage, type: 'f32' });
+    const report = await checkParity(model, out, { tokenizer: glossary, prompts, threads: 2 });
+    expect(Math.max(report.engine, report.gguf!)).toBeLessThan(1e-4);
+  });
+
   it('is refused where a weight, the tokenizer or the shape of the files differ', async () => {
     using model = TrainableModel.open(glossary, { rows: 64, train: 'all', threads: 2 });
     const options = { tokenizer: glossary, prompts, threads: 2, gguf: false };
