@@ -13,6 +13,12 @@ const BASE = {
   ...{ head_dim: 16, vocab_size: 50, max_position_embeddings: 64, rms_norm_eps: 1e-6, rope_theta: 10_000 },
 };
 const MODELS: Record<string, JsonObject> = {
+  qwen: {
+    ...{ ...BASE, model_type: 'qwen', tie_word_embeddings: false, num_key_value_heads: 4, layer_norm_epsilon: 1e-6 },
+    ...{ kv_channels: 8, head_dim: 8, intermediate_size: 96, rotary_pct: 1, rotary_emb_base: 10_000 },
+    // Past 8 tokens rope is stretched and queries are scaled.
+    ...{ seq_length: 8, use_dynamic_ntk: true, use_logn_attn: true, no_bias: true },
+  },
   qwen2: { ...BASE, model_type: 'qwen2', head_dim: 8, tie_word_embeddings: false },
   qwen3: { ...BASE, model_type: 'qwen3', tie_word_embeddings: true },
   qwen3_moe: {
