@@ -29,6 +29,13 @@ export function readConfig(file: string | undefined, flags: readonly FlagSetting
   const document = file === undefined ? undefined : parseFile(file, lines);
   const settings = (document?.toJS() ?? {}) as Record<string, unknown>;
   for (const { path, value } of flags) put(settings, path, value);
+  // A length that a flag gives takes the place of the file's, in whichever of the two it is given.
+  for (const [given, other] of [
+    ['steps', 'epochs'],
+    ['epochs', 'steps'],
+  ]) {
+    if (hasFlag(flags, given) && !hasFlag(flags, other)) delete settings[other];
+  }
   const sources = { file, document, lines, flags };
   const parsed = TrainConfig.safeParse(settings);
   if (!parsed.success) throw refusal(parsed.error.issues.flatMap(explain), sources);
@@ -47,6 +54,10 @@ function parseFile(file: string, lines: LineCounter): Document {
   if (error) throw usage(`${file}:${lines.linePos(error.pos[0]).line}: ${error.message}`);
   if (document.contents !== null && !isMap(document.contents)) throw usage(`${file}:1: not a list of "key: value".`);
   return document;
+}
+
+function hasFlag(flags: readonly FlagSetting[], key: string): boolean {
+  return flags.some(({ path }) => path.length === 1 && path[0] === key);
 }
 
 function put(settings: Record<string, unknown>, path: readonly string[], value: unknown): void {
@@ -71,8 +82,33 @@ function explain(issue: z.core.$ZodIssue): Complaint[] {
   if (issue.code === 'invalid_type' && issue.input === undefined && issue.message.includes('received undefined')) {
     return [{ path, message: 'is missing' }];
   }
-  const said = issue.message.replace(/^(Invalid|Too) (input|option|big|small): /, '');
-  return [{ path, message: said.replace(/^expected/, 'must be').replace(/, received .*$/, '') }];
+  return [{ path, message: inWords(issue) }];
+}
+
+const TYPES: Record<string, string> = {
+  ...{ number: 'a number', int: 'a whole number', string: 'a text', boolean: 'true or false' },
+  ...{ array: 'a list', tuple: 'a list', object: 'a group of "key: value"', record: 'a group of "key: value"' },
+};
+
+/** What is wrong with a value, as one would say it. */
+function inWords(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return `must be ${TYPES[issue.expected] ?? issue.expected}`;
+    case 'too_small':
+    case 'too_big': {
+      const small = issue.code === 'too_small';
+      const limit = small ? issue.minimum : issue.maximum;
+      if (issue.origin === 'array') return `must be a list of at ${small ? 'least' : 'most'} ${limit}`;
+      if (issue.origin === 'string') return 'must not be empty';
+      const bound = small ? ['more than', 'at least'] : ['less than', 'at most'];
+      return `must be ${bound[issue.inclusive ? 1 : 0]} ${limit}`;
+    }
+    case 'invalid_value':
+      return `must be ${issue.values.join(', ').replace(/, ([^,]*)$/, ' or $1')}`;
+    default:
+      return issue.message;
+  }
 }
 
 /** Names of the settings at a path of the schema. */

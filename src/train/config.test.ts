@@ -46,9 +46,14 @@ describe('readConfig', () => {
     [`${PLAIN}learing_rate: 1\n`, 'run.yaml:6: learing_rate: no such key; did you mean learning_rate?'],
     [`${PLAIN}checkpoint:\n  minutes: 1\n  kepe: 3\n`, 'run.yaml:8: checkpoint.kepe: no such key; did you mean keep?'],
     [`${PLAIN}qqqq: 1\n`, 'run.yaml:6: qqqq: no such key.'],
-    [`${PLAIN}steps: many\n`, 'run.yaml:6: steps: must be'],
-    [`${PLAIN}steps: 0\n`, 'run.yaml:6: steps:'],
-    [`${PLAIN}schedule: cosin\n`, 'run.yaml:6: schedule:'],
+    [`${PLAIN}steps: many\n`, 'run.yaml:6: steps: must be a number.'],
+    [`${PLAIN}steps: 0\n`, 'run.yaml:6: steps: must be at least 1.'],
+    [`${PLAIN}steps: 1.5\n`, 'run.yaml:6: steps: must be a whole number.'],
+    [`${PLAIN}betas: [0.9]\n`, 'run.yaml:6: betas: must be a list of at least 2.'],
+    [`${PLAIN}clip: -1\n`, 'run.yaml:6: clip: must be at least 0.'],
+    [`${PLAIN}epsilon: 0\n`, 'run.yaml:6: epsilon: must be more than 0.'],
+    [`${PLAIN}context: 1000000000\n`, 'run.yaml:6: context: must be at most 1048576.'],
+    [`${PLAIN}schedule: cosin\n`, 'run.yaml:6: schedule: must be cosine, linear, wsd or constant.'],
     [PLAIN.replace('out: run\n', ''), 'run.yaml: out: is missing'],
     [`${PLAIN}lora:\n  rank: 4\n`, 'run.yaml:6: lora: belongs to continue, sft, dpo, distill'],
     [PLAIN.replace('depth: 4\n', ''), 'run.yaml:1: method: pretrain needs depth'],
@@ -78,6 +83,14 @@ describe('readConfig', () => {
     expect(complaint(PLAIN, [{ flag: '--set', path: ['chekpoint', 'keep'], value: 1 }])).toMatch(
       /^chekpoint: no such key; did you mean checkpoint\?/,
     );
+  });
+
+  it("takes the length that a flag gives for the file's", () => {
+    const steps = { flag: '--steps', path: ['steps'], value: 7 };
+    const epochs = { flag: '--epochs', path: ['epochs'], value: 2 };
+    const config = read(`${PLAIN}epochs: 1\n`, [steps]);
+    expect([config.steps, config.epochs]).toEqual([7, undefined]);
+    expect(complaint(PLAIN, [steps, epochs])).toContain('steps and epochs exclude one another');
   });
 
   it('says so where there is no file', () => {

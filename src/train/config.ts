@@ -85,10 +85,13 @@ export const TrainConfig = z.strictObject({
   data: z.union([z.string(), z.array(z.string()).min(1)], 'must be a path or a list of paths'),
   preparation: preparation.optional().describe('how raw files are read, as for kaiwen data prepare'),
   validation: validation.optional(),
-  context: z.int().min(2).optional().describe('longest sequence in tokens'),
+  context: z.int().min(2).max(1_048_576).optional().describe('longest sequence in tokens'),
 
-  batch_tokens: count.optional().describe('tokens of a step'),
-  accumulate: count.optional().describe('parts in which a step is computed: less memory, same result'),
+  batch_tokens: count
+    .max(1 << 26)
+    .optional()
+    .describe('tokens of a step'),
+  accumulate: count.max(16_384).optional().describe('parts in which a step is computed: less memory, same result'),
   steps: count.optional(),
   epochs: count.optional(),
 
