@@ -115,4 +115,5 @@ it('a plain text is one item, and a missing file is named', async () => {
   expect((await readItems([write('book.txt', 'Call me Ishmael.')]))[0]!.task.kind).toBe('text');
   await expect(readItems([join(folder, 'none.csv')])).rejects.toMatchObject({ code: 'not_found' });
   await expect(readItems([write('empty.jsonl', '')])).rejects.toMatchObject({ code: 'bad_input' });
+  await expect(readItems([write('empty.txt', '\n')])).rejects.toMatchObject({ code: 'bad_input' });
 });

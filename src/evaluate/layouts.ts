@@ -4,6 +4,7 @@
  * "#### 42"), HumanEval (task_id, prompt, test, entry_point), function calls (messages, tools, expected_calls), texts
  * (text), conversations (messages), or the user's own (prompt or messages, expected, match or choices). Anything else is a text.
  */
+import { isUtf8 } from 'node:buffer';
 import { readFile } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
 import { readError } from '../data/readers/lines.js';
@@ -33,11 +34,16 @@ async function itemsOf(file: string): Promise<Item[]> {
   const bytes = await readFile(file).catch((cause: NodeJS.ErrnoException) => {
     throw readError(file, cause);
   });
+  if (!isUtf8(bytes)) {
+    throw new KaiwenError('bad_input', `${file} is not UTF-8.`, {
+      remedy: 'Convert it, or mend the bytes that are not.',
+    });
+  }
   const text = bytes.toString('utf8').replace(/^\uFEFF/, '');
   const domain = domainOf(file);
   const ending = extname(file);
   if (ending === '.csv') return choiceRows(text, file, domain);
-  if (ending !== '.jsonl' && ending !== '.ndjson') return [textItem(text, file)];
+  if (ending !== '.jsonl' && ending !== '.ndjson') return text.trim() === '' ? [] : [textItem(text, file)];
   return text.split('\n').flatMap((line, i) => {
     if (line.trim() === '') return [];
     const where = `${file}: line ${i + 1}`;
