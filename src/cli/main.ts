@@ -116,9 +116,16 @@ function report(error: unknown): number {
     return 2;
   }
   if (error instanceof KaiwenError && error.code === 'aborted') return 130;
-  complain(describeError(error));
+  complain(`${describeError(error)}${adviceOn(error)}`);
   if (process.env.KAIWEN_DEBUG === '1' && error instanceof Error) console.error(error.stack);
   return error instanceof KaiwenError && error.code === 'usage' ? 2 : 1;
+}
+
+/** What is not said in our own words comes from the system, or is a fault of ours. */
+function adviceOn(error: unknown): string {
+  if (error instanceof KaiwenError || !(error instanceof Error)) return '';
+  if ('syscall' in error) return ' Check the path, its permissions and the room on its disk.';
+  return ' This is a fault in Kaiwen; KAIWEN_DEBUG=1 shows where, for a report of it.';
 }
 
 function usageLine(error: CommanderError): string {
