@@ -115,6 +115,7 @@ export class TextView implements View {
     );
     this.#print(`curves and samples: ${join(this.options.folder, 'report.html')}`);
     if (!files) return;
+    if (files.step !== step) this.#print(`The result is step ${files.step}, which had the lowest validation loss.`);
     const { folder, parity } = files;
     const { model } = this.options;
     this.#print(
@@ -199,7 +200,7 @@ export function predictionLines(prediction: Prediction, plan: RunPlan): string[]
   const trained = plan.trained === plan.parameters ? '' : `, ${millions(plan.trained)} trained`;
   const from = plan.from > 0 ? `, going on from step ${plan.from}` : '';
   return [
-    `${millions(plan.parameters)} parameters${trained}; ${steps} steps of up to ${tokensPerStep} tokens${from}`,
+    `${millions(plan.parameters)} parameters${trained}; ${steps} ${steps === 1 ? 'step' : 'steps'} of up to ${tokensPerStep} tokens${from}`,
     `predicted: ${Math.round(peakBytes / 1e6)} MB of memory, ${duration(seconds)} (${secondsPerStep.toPrecision(2)} s a step)`,
   ];
 }

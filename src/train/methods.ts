@@ -7,6 +7,7 @@ import type { RunData } from './data.js';
 import type { RunPlan } from './defaults.js';
 import { Distillation } from './distill.js';
 import { Preference, referenceOf } from './dpo.js';
+import type { LineageBase } from './lineage.js';
 import { TrainableModel } from './model.js';
 import { NextToken, type Objective } from './objective.js';
 import type { Prepared } from './plan.js';
@@ -18,7 +19,7 @@ export async function makeObjective(
   { plan, vocabSize }: Prepared,
   model: TrainableModel,
   data: RunData,
-  { teacher, signal }: { teacher?: TrainableModel; signal?: AbortSignal },
+  { base, teacher, signal }: { base?: LineageBase; teacher?: TrainableModel; signal?: AbortSignal },
 ): Promise<Objective> {
   if (config.method === 'dpo') {
     const { beta, label_smoothing: labelSmoothing, sft } = config.dpo ?? { beta: 0.1, label_smoothing: 0, sft: 0 };
@@ -26,7 +27,7 @@ export async function makeObjective(
     const reference = (corpus: Corpus, name: string) =>
       referenceOf(model, corpus, sizes, {
         path: join(config.out, `reference-${name}.bin`),
-        key: `${config.model} ${corpus.hash} ${plan.context}`,
+        key: `${base?.hash} ${frozenAs(config)} ${corpus.hash} ${plan.context}`,
         signal,
       });
     const train = await reference(data.train, 'train');
@@ -38,6 +39,11 @@ export async function makeObjective(
     return new Distillation(model, teacher, plan.rows, { temperature, share });
   }
   return new NextToken(model);
+}
+
+/** Rounded weights answer otherwise than the file's. */
+function frozenAs({ tuning, base }: TrainConfig): string {
+  return tuning === 'qlora' ? base : 'file';
 }
 
 /** Throws KaiwenError 'bad_input' if the teacher has another vocabulary. */

@@ -29,6 +29,15 @@ function train(model: TrainableModel, strength: number): void {
 }
 
 describe('a whole model', () => {
+  it('is not called finished if it predicts nothing', async () => {
+    using model = TrainableModel.open(glossary, { rows: 64, train: 'all', threads: 2 });
+    for (const parameter of model.parameters) model.get(parameter).fill(0);
+    const out = join(folder, 'nothing');
+    await writeModelFolder(model, out, { tokenizer: glossary, lineage });
+    const checked = checkParity(model, out, { tokenizer: glossary, prompts, threads: 2 });
+    await expect(checked).rejects.toMatchObject({ code: 'bad_input', message: expect.stringContaining('all alike') });
+  });
+
   it.each(['f32', 'bf16'] as const)('is the same in the trainer, the engine and GGUF: %s', async (type) => {
     using model = TrainableModel.open(glossary, { rows: 64, train: 'all', threads: 2 });
     train(model, 0.003);

@@ -252,6 +252,12 @@ function closeness(a: Float32Array, b: Float32Array, rows: number, tolerance: nu
   if (a.length !== b.length) throw parted(`${what}: ${a.length} and ${b.length} logits`);
   const { difference, worst } = distance(a, b, rows);
   if (difference <= tolerance) return difference;
+  // Without any spread there is nothing to compare: numbers ran away, and every token is as likely as the next.
+  if (Number.isNaN(difference)) {
+    throw new KaiwenError('bad_input', 'The trained model predicts nothing: its logits are all alike or no numbers.', {
+      remedy: 'Training diverged: start over with a lower learning_rate.',
+    });
+  }
   const far = `${difference.toPrecision(3)} of their spread, ${tolerance} is allowed`;
   throw parted(`${what}: logits are ${far}; most at position ${worst}`);
 }

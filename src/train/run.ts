@@ -13,7 +13,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openTextSide } from '../data/text-side.js';
-import { KaiwenError } from '../errors.js';
+import { describeError, KaiwenError } from '../errors.js';
 import { exists, readText } from '../formats/file.js';
 import { Checkpoints, writeJson } from './checkpoint.js';
 import type { TrainConfig } from './config.js';
@@ -112,7 +112,7 @@ export async function train(config: TrainConfig, options: RunOptions = {}): Prom
   await writeJson(join(config.out, 'run.json'), { config, settings, plan, prediction });
 
   events.stage?.('');
-  const objective = await makeObjective(config, prepared, model, data, { teacher, signal });
+  const objective = await makeObjective(config, prepared, model, data, { base, teacher, signal });
   const metrics = new MetricsLog(join(config.out, 'metrics.jsonl'));
   const { samples } = config;
   const trainer = new Trainer(
@@ -159,7 +159,11 @@ export async function train(config: TrainConfig, options: RunOptions = {}): Prom
   } finally {
     // Where this fails, the run has failed of the same before, and that is what must be heard.
     await metrics.flush().catch(() => {});
-    writeReport(config, plan, prediction, used?.peakBytes);
+    try {
+      writeReport(config, plan, prediction, used?.peakBytes);
+    } catch (error) {
+      notice?.(`The report could not be written: ${describeError(error)}`);
+    }
   }
 }
 

@@ -230,7 +230,11 @@ export class Trainer {
     const { step, best } = this.#state;
     const loss = sums.loss / (units || 1);
     this.#record({ kind: 'validation', step, loss, ...means(sums, units), tokens: seen });
-    if (!Number.isFinite(loss)) throw this.#diverged('validation loss', loss, []);
+    if (!Number.isFinite(loss)) {
+      throw new KaiwenError('bad_input', `After step ${step} the validation loss is ${loss}.`, {
+        remedy: 'Lower learning_rate, or lengthen warmup; nothing after the last checkpoint is kept.',
+      });
+    }
     if (this.parts.validation?.patience === undefined) return;
     if (!best || loss < best.loss) this.#state.best = { step, loss, since: 0 };
     else this.#state.best = { ...best, since: best.since + 1 };
