@@ -119,7 +119,7 @@ async function run(path: string, files: string[], flags: Flags): Promise<void> {
     files,
     settings: settingsOf(flags, shots.length),
     results: summarise(results),
-    ...(baseline && { baseline: known?.model ?? flags.compare, comparison: compare(baseline, results) }),
+    ...(baseline && { baseline: known ? nameOf(known) : flags.compare, comparison: compare(baseline, results) }),
     items: results,
   };
   if (flags.out) await writeWhole(flags.out, [Buffer.from(`${JSON.stringify(report)}\n`)]);
@@ -151,13 +151,18 @@ function show(report: Report, items: readonly Item[], baseline: readonly ItemRes
     return;
   }
   const colors = colorsFor(process.stdout);
-  const name = report.adapter ? `${report.model} with ${report.adapter}` : report.model;
+  const name = nameOf(report);
   console.log(resultTable(name, report.results, colors));
   if (baseline && report.comparison) {
     console.log(`\n${resultTable(report.baseline!, summarise(baseline), colors)}`);
     console.log(`\n${comparisonTable(name, report.baseline!, report.comparison, colors)}`);
   }
   if (flags.mistakes) console.log(`\n${mistakesTable(report.items, items, flags.mistakes, colors)}`);
+}
+
+/** Who answered. */
+function nameOf({ model, adapter }: Report): string {
+  return adapter ? `${model} with ${adapter}` : model;
 }
 
 async function readReport(file: string): Promise<Report> {
