@@ -10,6 +10,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { generate } from './data/generate.js';
+import { writeReport } from './report.js';
 import { kaiwen, type Recipe, runSteps, type Step } from './steps.js';
 
 const HERE = import.meta.dirname;
@@ -147,3 +148,5 @@ const steps: readonly Step[] = [
 ];
 
 await runSteps(steps, { work, until: flags.until });
+writeReport(work);
+console.log(`${at('report.md')} says what came of it.`);
