@@ -78,29 +78,19 @@ const steps: readonly Step[] = [
   {
     name: 'data',
     inputs: [here('data'), here('tables')],
-    outputs: [at('data')],
+    outputs: ['pretrain', 'sft', 'dpo', 'eval', 'tokenizer'].map(data),
     settings: [flags.smoke],
     run: async ({ log }) => log(JSON.stringify(await generate(at('data'), flags.smoke ? 0.01 : 1))),
   },
   {
     name: 'tokenizer',
-    inputs: [data('pretrain'), data('sft'), data('format'), here('chat_template.jinja')],
+    inputs: [data('tokenizer'), here('chat_template.jinja')],
     outputs: [at('tokenizer')],
     run: (recipe) =>
       kaiwen(
         recipe,
         'tokenizer',
-        ...[
-          'tokenizer',
-          'train',
-          data('pretrain'),
-          data('sft'),
-          data('format'),
-          '--field',
-          'text',
-          '--field',
-          'content',
-        ],
+        ...['tokenizer', 'train', data('tokenizer'), '--field', 'text'],
         ...['--vocab-size', flags.smoke ? '1024' : '4096', '--chat-template', here('chat_template.jinja')],
         ...['--force', '--out', at('tokenizer')],
       ),

@@ -82,13 +82,52 @@ const AROUND: Record<Language, readonly string[]> = {
   ],
 };
 
-/** A question as people type it: sometimes with a word before or after it, sometimes careless about letters. */
-export function asTyped(random: Random, topic: { language: Language; domain: Domain }, ask: string): string {
-  if (topic.domain === 'talk' || topic.domain === 'stories') return ask;
-  if (random.chance(0.2)) return random.pick(AROUND[topic.language]).replace('{q}', ask);
+/** Chinese questions within another: 法国的首都是哪里 becomes 你知道法国的首都是哪里吗？ */
+const WITHIN = [
+  '请问{q}？',
+  '你知道{q}吗？',
+  '能告诉我{q}吗？',
+  '我想知道{q}。',
+  '可以说说{q}吗？',
+  '想问一下{q}？',
+  '请告诉我{q}。',
+  '能不能说一下{q}？',
+  '谁知道{q}？',
+  '能说说{q}吗？',
+];
+
+/** What small talk begins with now and then. */
+const BEFORE: Record<Language, readonly string[]> = {
+  en: ['Hey, ', 'Well, ', 'So, ', 'OK, ', 'Hm, ', 'Oh, '],
+  zh: ['嗯，', '那，', '喂，', '哎，', '哦，', '对了，'],
+};
+
+type Asked = Pick<Topic, 'language' | 'domain'> & Partial<Pick<Topic, 'unseen'>>;
+
+/** A question as people type it: sometimes within other words, sometimes careless; never as the evaluation asks. */
+export function asTyped(random: Random, topic: Asked, ask: string): string {
+  const typed = reworded(random, topic, ask);
+  return topic.unseen?.some((one) => one.toLowerCase() === typed.toLowerCase()) ? ask : typed;
+}
+
+function reworded(random: Random, { language, domain }: Asked, ask: string): string {
+  if (domain === 'stories') return ask;
+  if (domain === 'talk') {
+    if (random.chance(0.2)) return random.pick(BEFORE[language]) + (language === 'en' ? lowered(ask) : ask);
+    return random.chance(0.1) ? ask.replace(/[?.!。？！]$/, '') : ask;
+  }
+  if (language === 'zh' && /^[^请告你说我能把解写求计]/.test(ask) && ask.endsWith('？') && random.chance(0.25)) {
+    return random.pick(WITHIN).replace('{q}', ask.slice(0, -1));
+  }
+  if (random.chance(0.2)) return random.pick(AROUND[language]).replace('{q}', ask);
   if (random.chance(0.1)) return ask.replace(/[?.。？]$/, '');
-  if (topic.language === 'en' && random.chance(0.06)) return ask.toLowerCase();
+  if (language === 'en' && random.chance(0.06)) return ask.toLowerCase();
   return ask;
+}
+
+/** With a small first letter, unless that is the word I. */
+function lowered(text: string): string {
+  return /^I\b/.test(text) ? text : text.charAt(0).toLowerCase() + text.slice(1);
 }
 
 /** `times` as a whole number, drawn so that its mean is right. */

@@ -1,6 +1,6 @@
 /**
  * Writes the data of the recipe into a folder: pretrain.jsonl ({"text"}), sft.jsonl ({"messages"}), dpo.jsonl (pairs)
- * and eval.jsonl; also format.jsonl, which only the tokenizer learns from. The same seed and scale give the same bytes.
+ * and eval.jsonl; also tokenizer.jsonl, which only the tokenizer learns from. The same seed and scale give the same bytes.
  * Run: npx tsx recipes/mini/data/generate.ts FOLDER [SCALE]
  */
 
@@ -125,13 +125,33 @@ export async function generate(folder: string, scale = 1, seed = 'mini'): Promis
     ...Array.from({ length: ITEMS.stories }, () => documents.storyItem(story(itemRandom, language, true))),
   ]);
 
-  await write(join(folder, 'format.jsonl'), format);
+  const some = [
+    ...text.map((each) => each.text),
+    ...chat.flatMap(({ messages }) => messages.map(({ content }) => content)),
+  ];
+  const cut = random('tokenizer')
+    .sample(some, 150_000)
+    .map((each) => ({ text: wordByWord(each) }));
+  await write(join(folder, 'tokenizer.jsonl'), [...cut, ...format]);
   return {
     pretrain: await write(join(folder, 'pretrain.jsonl'), random('order/text').shuffle(thin(text, 'text'))),
     sft: await write(join(folder, 'sft.jsonl'), random('order/chat').shuffle(thin(chat, 'chat'))),
     dpo: await write(join(folder, 'dpo.jsonl'), pairRandom.shuffle(thin(pairs, 'pairs'))),
     eval: await write(join(folder, 'eval.jsonl'), thin(items, 'items')),
   };
+}
+
+const segmenter = new Intl.Segmenter('zh', { granularity: 'word' });
+
+/**
+ * Chinese cut into words, a line each, for the tokenizer: without spaces it would take the recipe's own phrases for words,
+ * and a question asked in another phrase would be made of tokens that were hardly ever seen.
+ */
+function wordByWord(text: string): string {
+  return text.replace(
+    /\p{Script=Han}+/gu,
+    (run) => `\n${[...segmenter.segment(run)].map(({ segment }) => segment).join('\n')}\n`,
+  );
 }
 
 /** At most `counts` topics of each domain in one language. */

@@ -66,6 +66,10 @@ const WORD_ASKS: Record<Language, readonly string[]> = {
     'What is the opposite of "{w}"?',
     'Translate "{w}" into Chinese.',
     'Do you know what {c} is?',
+    'Can you explain what {c} is?',
+    'Please explain "{w}".',
+    'What is meant by "{w}"?',
+    'Describe {c}.',
   ],
   zh: [
     '{c}是什么？',
@@ -80,6 +84,10 @@ const WORD_ASKS: Record<Language, readonly string[]> = {
     '“{c}”的反义词是什么？',
     '{c}用英语怎么说？',
     '请问{c}是什么？',
+    '请解释一下什么是{c}。',
+    '“{c}”的意思是什么？',
+    '请说一下“{c}”的意思。',
+    '“{c}”译成英语是什么？',
   ],
 };
 const WORD_UNSEEN: Record<Language, readonly string[]> = {
@@ -96,6 +104,9 @@ const PERSON_ASKS: Record<Language, readonly string[]> = {
     'What did {c} do?',
     'How old is {c}?',
     'Do you know {c}?',
+    'Do you know who {c} is?',
+    'What is {c} known for?',
+    'Have you met {c}?',
   ],
   zh: [
     '{c}是谁？',
@@ -105,6 +116,9 @@ const PERSON_ASKS: Record<Language, readonly string[]> = {
     '{c}住在哪里？',
     '{c}做了什么？',
     '{c}多大了？',
+    '{c}是做什么的？',
+    '你听过{c}这个名字吗？',
+    '{c}有名吗？',
   ],
 };
 const PERSON_UNSEEN: Record<Language, readonly string[]> = {
