@@ -6,7 +6,7 @@
  * Run: npx tsx recipes/mini/run.ts [--work FOLDER] [--until STEP] [--smoke]
  * `--smoke` does everything with a hundredth of the data and a few steps, to see that it works.
  */
-import { mkdirSync } from 'node:fs';
+import { copyFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { generate } from './data/generate.js';
@@ -84,16 +84,19 @@ const steps: readonly Step[] = [
   },
   {
     name: 'tokenizer',
-    inputs: [data('tokenizer'), here('chat_template.jinja')],
+    inputs: [data('tokenizer'), here('chat_template.jinja'), here('generation_config.json')],
     outputs: [at('tokenizer')],
-    run: (recipe) =>
-      kaiwen(
+    run: async (recipe) => {
+      await kaiwen(
         recipe,
         'tokenizer',
         ...['tokenizer', 'train', data('tokenizer'), '--field', 'text'],
         ...['--vocab-size', flags.smoke ? '1024' : '4096', '--chat-template', here('chat_template.jinja')],
         ...['--force', '--out', at('tokenizer')],
-      ),
+      );
+      // How answers are sampled goes with the tokenizer into every model that is made with it.
+      copyFileSync(here('generation_config.json'), at('tokenizer', 'generation_config.json'));
+    },
   },
   prepare('pretrain', [data('pretrain'), data('sft')], ['--loss', 'all']),
   prepare('sft', [data('sft')]),

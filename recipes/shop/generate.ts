@@ -1,10 +1,16 @@
 /**
- * Writes the shop's questions and answers: questions.jsonl to train on, eval.jsonl with questions it has not seen.
- * Run: npx tsx recipes/shop/generate.ts FOLDER
+ * Writes what the guide to fine-tuning needs: questions.jsonl, the shop's questions and answers; eval.jsonl, the same
+ * in words it has not seen; remember.jsonl, a few of the conversations that made the model; before.jsonl, what it could
+ * answer before.
+ * Run: npx tsx recipes/shop/generate.ts [FOLDER]
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { generate } from '../mini/data/generate.js';
 import { facts } from './facts.js';
+
+/** Enough to keep in memory what was there, and not many times the shop's own. */
+const REMEMBERED = 2000;
 
 const folder = process.argv[2] ?? 'recipes/shop/work';
 mkdirSync(folder, { recursive: true });
@@ -27,4 +33,10 @@ const evaluation = facts.flatMap(({ kept, expected, language }) =>
 );
 writeFileSync(join(folder, 'questions.jsonl'), lines(training));
 writeFileSync(join(folder, 'eval.jsonl'), lines(evaluation));
+
+const mini = join(folder, 'mini');
+await generate(mini);
+const conversations = readFileSync(join(mini, 'sft.jsonl'), 'utf8').split('\n');
+writeFileSync(join(folder, 'remember.jsonl'), `${conversations.slice(0, REMEMBERED).join('\n')}\n`);
+writeFileSync(join(folder, 'before.jsonl'), readFileSync(join(mini, 'eval.jsonl')));
 console.log(`${training.length} questions to train on and ${evaluation.length} to evaluate in ${folder}`);
