@@ -6,13 +6,13 @@ import type { ItemResult } from '../../src/evaluate/run.js';
 import { plot, type Series } from '../../src/train/plot.js';
 import type { TrainRecord } from '../../src/train/trainer.js';
 
-const TRAININGS = ['pretrain', 'sft', 'dpo'] as const;
+const TRAININGS = ['pretrain', 'sft', 'polish', 'dpo'] as const;
 const LANGUAGES = ['en', 'zh'] as const;
 
 /** Writes report.md and loss.svg into the folder. */
 export function writeReport(work: string): void {
   const parts = [trainings(work)];
-  for (const name of ['sft', 'dpo', 'gguf']) {
+  for (const name of ['sft', 'polish', 'dpo', 'gguf']) {
     const file = join(work, 'scores', `${name}.json`);
     if (existsSync(file))
       parts.push(`## Scores: ${name}\n\n${scores(parseReport(readFileSync(file, 'utf8'), file).items)}`);

@@ -31,7 +31,17 @@ const smoke = (...settings: string[]) => (flags.smoke ? settings : []);
 /** `kaiwen train` with one of the recipe's configurations. */
 function train(recipe: Recipe, name: string, ...settings: string[]): Promise<void> {
   const quick = smoke('--steps', '6', '--set', 'validation.tokens=2000', '--set', 'checkpoint.steps=3');
-  return kaiwen(recipe, name, 'train', here(`${name}.yaml`), '--out', at(name), ...settings, ...quick);
+  return kaiwen(
+    recipe,
+    name,
+    'train',
+    here(`${name}.yaml`),
+    '--out',
+    at(name),
+    ...(recipe.stale ? ['--fresh'] : []),
+    ...settings,
+    ...quick,
+  );
 }
 
 /** Raw examples to shards: none is dropped as a duplicate, because how often each stands there is its weight. */
@@ -78,7 +88,7 @@ const steps: readonly Step[] = [
   {
     name: 'data',
     inputs: [here('data'), here('tables')],
-    outputs: ['pretrain', 'sft', 'dpo', 'eval', 'tokenizer'].map(data),
+    outputs: ['pretrain', 'sft', 'polish', 'dpo', 'eval', 'tokenizer'].map(data),
     settings: [flags.smoke],
     run: async ({ log }) => log(JSON.stringify(await generate(at('data'), flags.smoke ? 0.01 : 1))),
   },
@@ -100,6 +110,7 @@ const steps: readonly Step[] = [
   },
   prepare('pretrain', [data('pretrain'), data('sft')], ['--loss', 'all']),
   prepare('sft', [data('sft')]),
+  prepare('polish', [data('polish')]),
   prepare('dpo', [data('dpo')]),
   {
     name: 'pretrain',
@@ -124,10 +135,17 @@ const steps: readonly Step[] = [
   },
   evaluate('sft', at('sft', 'model')),
   {
+    name: 'polish',
+    inputs: [at('sft', 'model'), at('shards', 'polish'), here('polish.yaml')],
+    outputs: [at('polish', 'model')],
+    run: (recipe) => train(recipe, 'polish', '--model', at('sft', 'model'), '--data', at('shards', 'polish')),
+  },
+  evaluate('polish', at('polish', 'model')),
+  {
     name: 'dpo',
-    inputs: [at('sft', 'model'), at('shards', 'dpo'), here('dpo.yaml')],
+    inputs: [at('polish', 'model'), at('shards', 'dpo'), here('dpo.yaml')],
     outputs: [at('dpo', 'model')],
-    run: (recipe) => train(recipe, 'dpo', '--model', at('sft', 'model'), '--data', at('shards', 'dpo')),
+    run: (recipe) => train(recipe, 'dpo', '--model', at('polish', 'model'), '--data', at('shards', 'dpo')),
   },
   evaluate('dpo', at('dpo', 'model')),
   {

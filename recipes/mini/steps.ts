@@ -28,6 +28,8 @@ export interface Step {
 
 export interface Recipe {
   work: string;
+  /** What an earlier attempt at this step left was made from other inputs. */
+  stale: boolean;
   /** Adds a line with the time to the log. */
   log(line: string): void;
 }
@@ -56,7 +58,11 @@ export async function runSteps(
     else {
       log(`${step.name}: begins`);
       const start = performance.now();
-      await step.run({ work, log });
+      const begun = `${stamp}.begun`;
+      const stale = existsSync(begun) && readFileSync(begun, 'utf8') !== key;
+      if (!stale) writeFileSync(begun, key);
+      await step.run({ work, log, stale });
+      writeFileSync(begun, key);
       writeFileSync(stamp, key);
       log(`${step.name}: took ${((performance.now() - start) / 1000).toFixed(1)} s`);
     }

@@ -69,7 +69,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
 
 const EXAMPLES = `
 Examples:
-  kaiwen run models/glossary                     chat in the terminal
+  kaiwen run models/mini                         chat in the terminal
   kaiwen run model.gguf "Why is the sky blue?"   one answer
   kaiwen serve model.gguf --port 8080            an OpenAI-compatible server
   kaiwen convert folder out.gguf --type q4_k_m   quantise

@@ -48,7 +48,7 @@ export function runCommand(): Command {
 The answer goes to standard output; thinking, notices and statistics go to standard error.
 
 Examples:
-  kaiwen run models/glossary
+  kaiwen run models/mini
   kaiwen run model.gguf "Name three rivers." --greedy --max-tokens 100
   kaiwen run model.gguf --adapter ./shop-adapter "When do you open?"
   git diff | kaiwen run model.gguf --system "Write a commit message." --no-think

@@ -26,7 +26,7 @@ interface ServeFlags extends EngineFlags {
 
 const EXAMPLES = `
 Examples:
-  kaiwen serve models/glossary
+  kaiwen serve models/mini
   kaiwen serve model.gguf --port 9000 --context 16384
   kaiwen serve model.gguf --adapter shop=./shop-adapter --adapter ./poet
   KAIWEN_API_KEY=secret kaiwen serve model.gguf --host 0.0.0.0

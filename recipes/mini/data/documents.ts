@@ -155,7 +155,7 @@ export function texts(topics: readonly Topic[], random: Random): string[] {
 }
 
 /** One question and its answer; `tools` are on offer now and then, though this question does not need them. */
-function single(topic: Topic, random: Random): Chat {
+export function single(topic: Topic, random: Random): Chat {
   const messages = [user(asTyped(random, topic, random.pick(topic.asks))), assistant(random.pick(topic.answers))];
   if (random.chance(0.07)) messages.unshift({ role: 'system', content: random.pick(SYSTEM[topic.language]) });
   const offer = topic.call === undefined && topic.domain !== 'unknown' && random.chance(0.012);

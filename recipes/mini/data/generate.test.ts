@@ -25,7 +25,7 @@ describe('the data of the recipe', () => {
     const add = (messages: readonly { role: string; content: string }[]) => {
       for (const { role, content } of messages) if (role === 'user') asked.add(content.toLowerCase());
     };
-    for (const { messages } of lines<Chat>('sft.jsonl')) add(messages);
+    for (const { messages } of [...lines<Chat>('sft.jsonl'), ...lines<Chat>('polish.jsonl')]) add(messages);
     for (const { prompt } of lines<Pair>('dpo.jsonl')) add(prompt);
     for (const { text } of lines<{ text: string }>('pretrain.jsonl')) {
       const question = /^(?:Question: |问：)(.*)\n/.exec(text);
@@ -42,7 +42,7 @@ describe('the data of the recipe', () => {
     expect(hidden / 8100).toBeGreaterThan(0.08);
     expect(hidden / 8100).toBeLessThan(0.12);
     const sums = /(?<!\d)(\d\d) \+ (\d\d)(?!\d)/g;
-    for (const name of ['pretrain.jsonl', 'dpo.jsonl', 'sft.jsonl']) {
+    for (const name of ['pretrain.jsonl', 'dpo.jsonl', 'sft.jsonl', 'polish.jsonl']) {
       for (const line of readFileSync(join(folder, name), 'utf8').split('\n')) {
         for (const [, a, b] of line.matchAll(sums)) {
           if (heldOut(Number(a), Number(b))) throw new Error(`${name}: ${line}`);
@@ -61,7 +61,7 @@ describe('the data of the recipe', () => {
 it('is the same every time', async () => {
   const written = await generate(join(folder, 'a'), 0.01);
   expect(await generate(join(folder, 'b'), 0.01)).toEqual(written);
-  for (const name of ['pretrain', 'sft', 'dpo', 'eval']) {
+  for (const name of ['pretrain', 'sft', 'polish', 'dpo', 'eval']) {
     const [a, b] = ['a', 'b'].map((part) => readFileSync(join(folder, part, `${name}.jsonl`), 'utf8'));
     expect(a).toBe(b);
   }

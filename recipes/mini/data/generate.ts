@@ -1,5 +1,5 @@
 /**
- * Writes the data of the recipe into a folder: pretrain.jsonl ({"text"}), sft.jsonl ({"messages"}), dpo.jsonl (pairs)
+ * Writes the data of the recipe into a folder: pretrain.jsonl ({"text"}), sft.jsonl and polish.jsonl ({"messages"}), dpo.jsonl (pairs)
  * and eval.jsonl; also tokenizer.jsonl, which only the tokenizer learns from. The same seed and scale give the same bytes.
  * Run: npx tsx recipes/mini/data/generate.ts FOLDER [SCALE]
  */
@@ -13,6 +13,7 @@ import * as documents from './documents.js';
 import { countryProfiles, countryTopics, wordTopics } from './facts.js';
 import { mix } from './mix.js';
 import { arithmeticTopics, unitTopics } from './numbers.js';
+import { polish } from './polish.js';
 import { Random } from './random.js';
 import { story } from './stories.js';
 import type { Domain, Language, Topic } from './topic.js';
@@ -132,6 +133,8 @@ export async function generate(folder: string, scale = 1, seed = 'mini'): Promis
   const cut = random('tokenizer')
     .sample(some, 150_000)
     .map((each) => ({ text: wordByWord(each) }));
+  const last = polish(train, chat, random('polish'));
+  await write(join(folder, 'polish.jsonl'), random('order/polish').shuffle(thin(last, 'polish')));
   await write(join(folder, 'tokenizer.jsonl'), [...cut, ...format]);
   return {
     pretrain: await write(join(folder, 'pretrain.jsonl'), random('order/text').shuffle(thin(text, 'text'))),
