@@ -1,6 +1,6 @@
 /**
  * Writes what the guide to fine-tuning needs: questions.jsonl, the shop's questions and answers; eval.jsonl, the same
- * in words it has not seen; remember.jsonl, a few of the conversations that made the model; before.jsonl, what it could
+ * in words it has not seen, and held.jsonl, those with their answers; remember.jsonl, a few of the conversations that made the model; before.jsonl, what it could
  * answer before.
  * Run: npx tsx recipes/shop/generate.ts [FOLDER]
  */
@@ -10,7 +10,7 @@ import { generate } from '../mini/data/generate.js';
 import { facts } from './facts.js';
 
 /** Enough to keep in memory what was there, and not many times the shop's own. */
-const REMEMBERED = 2000;
+const REMEMBERED = 700;
 
 const folder = process.argv[2] ?? 'recipes/shop/work';
 mkdirSync(folder, { recursive: true });
@@ -31,7 +31,16 @@ const evaluation = facts.flatMap(({ kept, expected, language }) =>
     ...{ expected, match: 'contains', domain: 'shop', language },
   })),
 );
+const held = facts.flatMap(({ kept, answer }) =>
+  kept.map((question) => ({
+    messages: [
+      { role: 'user', content: question },
+      { role: 'assistant', content: answer },
+    ],
+  })),
+);
 writeFileSync(join(folder, 'questions.jsonl'), lines(training));
+writeFileSync(join(folder, 'held.jsonl'), lines(held));
 writeFileSync(join(folder, 'eval.jsonl'), lines(evaluation));
 
 const mini = join(folder, 'mini');

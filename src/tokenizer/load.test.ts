@@ -187,6 +187,11 @@ describe('GGUF metadata', () => {
 });
 
 describe('paths', () => {
+  it('may be a folder with one GGUF file', () => {
+    const tokenizer = openTokenizer('models/mini');
+    expect(tokenizer.decode(tokenizer.encode('日本 and 37 + 48'))).toBe('日本 and 37 + 48');
+  });
+
   it('that lead nowhere are named', () => {
     for (const path of ['none.json', 'none.tiktoken']) {
       const full = join(folder, path);

@@ -1,5 +1,5 @@
 /** Opens a tokenizer from wherever it lies: this is the one file here that touches the disk. */
-import { readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { inFile, KaiwenError } from '../errors.js';
 import type { JsonObject, TokenizerSource } from '../formats/checkpoint.js';
@@ -32,7 +32,7 @@ export function readDefinition(source: TokenizerSource): TokenizerDefinition {
 }
 
 /**
- * The tokenizer at a path: a tokenizer.json, a .tiktoken file, a folder that holds either, or a GGUF file.
+ * The tokenizer at a path: a tokenizer.json, a .tiktoken file, a folder that holds one of them, or a GGUF file.
  * @throws KaiwenError as loadTokenizer does
  */
 export function openTokenizer(path: string): Tokenizer {
@@ -45,12 +45,17 @@ export function tokenizerSource(path: string): TokenizerSource {
   if (stat(path)?.isDirectory()) {
     const file = ['tokenizer.json', 'qwen.tiktoken'].map((name) => join(path, name)).find((name) => stat(name));
     if (file !== undefined) return tokenizerSource(file);
+    if (readdirSync(path).some((name) => name.endsWith('.gguf'))) return checkpointSource(path);
     throw new KaiwenError('not_found', `${path}: there is no tokenizer.json and no qwen.tiktoken in this folder.`, {
       remedy: 'Give the path of a tokenizer.json, a .tiktoken file, a model folder or a GGUF file.',
     });
   }
   if (path.endsWith('.tiktoken')) return { kind: 'tiktoken', path, config: configBeside(path) };
   if (path.endsWith('.json')) return { kind: 'tokenizer.json', path, config: configBeside(path) };
+  return checkpointSource(path);
+}
+
+function checkpointSource(path: string): TokenizerSource {
   using checkpoint = openCheckpoint(path);
   if (checkpoint.tokenizer) return checkpoint.tokenizer;
   throw new KaiwenError('not_found', `${path}: the file holds no tokenizer.`, {
