@@ -1,5 +1,6 @@
 /**
- * Makes the chat model from nothing: data, tokenizer, pre-training, fine-tuning, preferences, evaluation, export.
+ * Makes the chat model from nothing: data, tokenizer, pre-training, fine-tuning, polishing, preferences, evaluation,
+ * export.
  * Steps that are finished and whose inputs are the same are skipped; a training step that was stopped goes on where it
  * was. Everything is written to one folder, with a log of what was done, when and how long it took.
  *
