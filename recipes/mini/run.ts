@@ -7,7 +7,7 @@
  * Run: npx tsx recipes/mini/run.ts [--work FOLDER] [--until STEP] [--smoke]
  * `--smoke` does everything with a hundredth of the data and a few steps, to see that it works.
  */
-import { copyFileSync, mkdirSync } from 'node:fs';
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { generate } from './data/generate.js';
@@ -105,7 +105,8 @@ const steps: readonly Step[] = [
         ...['--vocab-size', flags.smoke ? '1024' : '4096', '--chat-template', here('chat_template.jinja')],
         ...['--force', '--out', at('tokenizer')],
       );
-      // How answers are sampled goes with the tokenizer into every model that is made with it.
+      // The licence, and how answers are sampled, go with the tokenizer into every model that is made with it.
+      writeFileSync(at('tokenizer', 'README.md'), '---\nlicense: apache-2.0\n---\n');
       copyFileSync(here('generation_config.json'), at('tokenizer', 'generation_config.json'));
     },
   },
