@@ -7,6 +7,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KaiwenError } from '../errors.js';
+import { makeFolder } from '../formats/file.js';
 import type { Plan } from './scan.js';
 import { bytesOf, writeWhole } from './shards.js';
 
@@ -53,7 +54,7 @@ export class DataFolder {
     }
     const ours = ['prepare.json', 'datasheet.json', 'train', 'validation', 'work'];
     for (const name of ours) await rm(join(this.path, name), { recursive: true, force: true });
-    await mkdir(this.#work, { recursive: true });
+    makeFolder(this.#work);
     await this.#mark('working');
     return 'new';
   }

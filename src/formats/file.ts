@@ -2,8 +2,19 @@
  * Files, read at any position. One of the few modules that know Node: everything above sees bytes.
  * Reads go straight into the caller's memory, shared or not, in pieces that one system call can carry.
  */
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync, type Stats, statSync } from 'node:fs';
-import { KaiwenError } from '../errors.js';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  type Stats,
+  statSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { describeError, KaiwenError } from '../errors.js';
 
 /** One read call carries at most 2 GiB - 1; a round number below it keeps pieces page-aligned. */
 const PIECE = 1 << 30;
@@ -39,6 +50,24 @@ export class RandomAccessFile {
   close(): void {
     if (this.#descriptor >= 0) closeSync(this.#descriptor);
     this.#descriptor = -1;
+  }
+}
+
+/**
+ * Makes a folder and those above it. Throws 'io' where the system refuses. Not `recursive`: Node then tries for ever below a
+ * folder that answers "not found" although it is there, as /proc does.
+ */
+export function makeFolder(path: string): void {
+  const parent = dirname(path);
+  if (!existsSync(parent)) makeFolder(parent);
+  if (existsSync(path) && statSync(path).isDirectory()) return;
+  try {
+    mkdirSync(path);
+  } catch (cause) {
+    throw new KaiwenError('io', `${path}: the folder cannot be made: ${describeError(cause)}`, {
+      remedy: 'Choose another place, one that you may write to.',
+      cause,
+    });
   }
 }
 

@@ -10,11 +10,11 @@
  *   model/          the result (adapter/ for LoRA), and result.json once it was checked
  */
 import { createHash } from 'node:crypto';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openTextSide } from '../data/text-side.js';
 import { describeError, KaiwenError } from '../errors.js';
-import { exists, readText } from '../formats/file.js';
+import { exists, makeFolder, readText } from '../formats/file.js';
 import { Checkpoints, writeJson } from './checkpoint.js';
 import type { TrainConfig } from './config.js';
 import type { Corpus } from './corpus.js';
@@ -71,7 +71,7 @@ export async function train(config: TrainConfig, options: RunOptions = {}): Prom
   const text = (config.tokenizer ?? config.model)!;
   events.stage?.('reading the data');
   const side = openTextSide(text);
-  mkdirSync(config.out, { recursive: true });
+  makeFolder(config.out);
   using _lock = lockFile(join(config.out, 'lock'));
   if (fresh && !dryRun) discard(config.out);
   const { dataProgress: onProgress, notice } = events;
