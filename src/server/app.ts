@@ -1,17 +1,21 @@
 /**
- * The HTTP application over one model: web standards only, so it runs wherever `Request` and `Response` do. This file
+ * The HTTP application over a server's models: web standards only, so it runs wherever `Request` and `Response` do. This file
  * holds what all protocols share (ids, access, health, last-resort errors); each protocol has its own folder.
  */
 import { Hono } from 'hono';
 import { cors } from 'hono/cors';
-import { KaiwenError } from '../errors.js';
 import type { Model } from '../generate/api.js';
 import { accessCheck } from './access.js';
 import { HttpError, toHttpError } from './http-error.js';
+import { type ModelHub, singleModel } from './hub.js';
 import { Lifecycle } from './lifecycle.js';
-import { errorResponse } from './openai/errors.js';
-import { openaiRoutes } from './openai/routes.js';
+import { openai } from './openai/protocol.js';
+import { type Protocol, refuseOthers } from './protocol.js';
+import type { AppEnv, Service } from './service.js';
 import { Totals } from './stats.js';
+
+/** The first one's shape of errors is that of all paths that belong to none. */
+const PROTOCOLS: readonly Protocol[] = [openai];
 
 export interface AppOptions {
   /** The name clients know the model by; default its own. */
@@ -33,37 +37,12 @@ export interface AppOptions {
   log?: (line: string) => void;
 }
 
-/** What a protocol's routes stand on. */
-export interface Service {
-  model: Model;
-  name: string;
-  /** Unix seconds. */
-  created: number;
-  bodyLimit: number;
-  maxChoices: number;
-  keepAliveMs: number;
-  lifecycle: Lifecycle;
-  totals: Totals;
-  /** Writes down a failure that no client caused. */
-  report: (error: unknown) => void;
-}
-
-export type AppEnv = { Variables: { requestId: string } };
-
-/** The server's routes for `model`, which the caller closes. Throws KaiwenError 'usage' if names clash. */
-export function createApp(model: Model, options: AppOptions = {}): Hono<AppEnv> {
+/** The server's routes for `models`, which the caller closes. Throws KaiwenError 'usage' if names clash. */
+export function createApp(models: Model | ModelHub, options: AppOptions = {}): Hono<AppEnv> {
   const log = options.log ?? (() => {});
   const origins = options.cors ?? [];
-  const name = options.name ?? model.name;
-  if (model.info.adapters.some((adapter) => adapter.name === name)) {
-    throw new KaiwenError('usage', `The model and an adapter are both called "${name}".`, {
-      remedy: 'Give one of them another name.',
-    });
-  }
   const service: Service = {
-    model,
-    name,
-    created: Math.floor(Date.now() / 1000),
+    hub: 'list' in models ? models : singleModel(models, options.name),
     bodyLimit: options.bodyLimit ?? 16 << 20,
     maxChoices: options.maxChoices ?? 16,
     keepAliveMs: options.keepAliveMs ?? 10_000,
@@ -91,32 +70,33 @@ export function createApp(model: Model, options: AppOptions = {}): Hono<AppEnv> 
   app.get('/health', (c) => {
     const { draining, running } = service.lifecycle;
     return c.json(
-      { status: draining ? 'stopping' : 'ok', model: service.name, requests: running },
+      { status: draining ? 'stopping' : 'ok', model: service.hub.find(null).id, requests: running },
       draining ? 503 : 200,
     );
   });
-  for (const path of ['/v1/*', '/stats']) {
-    app.use(path, async (c, next) => {
-      await check(c.req.raw);
-      await next();
-    });
-  }
+  app.use(async (c, next) => {
+    await check(c.req.raw);
+    await next();
+  });
   app.get('/stats', (c) => {
     const { admitted, running } = service.lifecycle;
-    return c.json(service.totals.report(service.name, model.info, { total: admitted, running }));
+    const { id, info } = service.hub.find(null);
+    return c.json(service.totals.report(id, info, { total: admitted, running }));
   });
-  app.route('/v1', openaiRoutes(service));
-  for (const path of ['/health', '/stats']) {
-    app.all(path, () => {
-      throw new HttpError(405, 'method_not_allowed', `Use GET for ${path}.`, { headers: { allow: 'GET, HEAD' } });
-    });
-  }
-  app.notFound((c) =>
-    errorResponse(new HttpError(404, 'unknown_url', `Unknown URL: ${c.req.method} ${c.req.path}. See docs/api.md.`)),
-  );
-  app.onError((error) => {
+  refuseOthers(app, 'GET, HEAD', ['/health', '/stats']);
+  for (const protocol of PROTOCOLS) protocol.mount(app, service);
+
+  const answer = (error: unknown, path: string, requestId: string): Response => {
+    const protocol = PROTOCOLS.find(({ prefixes }) => prefixes.some((prefix) => path.startsWith(prefix)));
+    return (protocol ?? PROTOCOLS[0]).error(toHttpError(error), requestId);
+  };
+  app.notFound((c) => {
+    const error = new HttpError(404, 'unknown_url', `Unknown URL: ${c.req.method} ${c.req.path}. See docs/api.md.`);
+    return answer(error, c.req.path, c.get('requestId'));
+  });
+  app.onError((error, c) => {
     service.report(error);
-    return errorResponse(error);
+    return answer(error, c.req.path, c.get('requestId'));
   });
   return app;
 }

@@ -8,6 +8,7 @@ import type { Model } from '../generate/api.js';
 import { isLoopback } from './access.js';
 import { type AppOptions, createApp } from './app.js';
 import { HttpError } from './http-error.js';
+import type { ModelHub } from './hub.js';
 import { Lifecycle } from './lifecycle.js';
 import { errorBody, errorResponse } from './openai/errors.js';
 
@@ -23,12 +24,12 @@ export interface RunningServer {
   readonly port: number;
   /** Requests that run or wait. */
   readonly running: number;
-  /** Stops accepting, lets running answers finish for `limitMs` (default 30 s), breaks off the rest. The model stays open. */
+  /** Stops accepting, lets running answers finish for `limitMs` (default 30 s), breaks off the rest. Models stay open. */
   close(limitMs?: number): Promise<void>;
 }
 
-/** Serves `model` until closed. Throws KaiwenError 'usage' (open to others without a key) and 'io' (no such address). */
-export async function listen(model: Model, options: ListenOptions = {}): Promise<RunningServer> {
+/** Serves `models` until closed. Throws KaiwenError 'usage' (open to others without a key) and 'io' (no such address). */
+export async function listen(models: Model | ModelHub, options: ListenOptions = {}): Promise<RunningServer> {
   const { host = '127.0.0.1', port = 8080, maxRequests = 64 } = options;
   if (options.apiKey !== undefined && !/^[\x21-\x7e]+$/.test(options.apiKey))
     throw new KaiwenError('usage', 'the API key must be printable ASCII without spaces, and not empty.');
@@ -37,7 +38,7 @@ export async function listen(model: Model, options: ListenOptions = {}): Promise
       remedy: 'Set KAIWEN_API_KEY or --api-key, or keep to 127.0.0.1.',
     });
   const lifecycle = new Lifecycle(maxRequests);
-  const app = createApp(model, { ...options, lifecycle });
+  const app = createApp(models, { ...options, lifecycle });
   const server = createServer(
     getRequestListener(app.fetch, {
       hostname: '127.0.0.1',

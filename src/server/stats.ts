@@ -29,14 +29,11 @@ export class Totals {
   }
 
   /** The response: the model and how it computes, then the sums. */
-  report(
-    model: string,
-    { threads, simd, native, kv }: EngineInfo,
-    requests: { total: number; running: number },
-  ): object {
+  report(model: string, info: EngineInfo | undefined, requests: { total: number; running: number }): object {
     const { prefill_ms, decode_ms, ...counts } = this.#sum;
     const times = { prefill_ms: round(prefill_ms), decode_ms: round(decode_ms) };
     const uptime_s = round((performance.now() - this.#started) / 1000);
+    const { threads, simd, native, kv } = info ?? {};
     return { model, threads, simd, native, kv, uptime_s, requests, answers: this.#answers, ...counts, ...times };
   }
 }

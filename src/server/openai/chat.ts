@@ -1,41 +1,39 @@
 /** `POST /v1/chat/completions`. Thinking comes apart from the answer, as `reasoning_content`. */
 import type { ChatOptions, TextEvent, TokenLogprob } from '../../generate/api.js';
-import type { Service } from '../app.js';
-import { readJson } from '../body.js';
+import type { Call } from '../call.js';
 import { HttpError } from '../http-error.js';
-import type { Ticket } from '../lifecycle.js';
+import type { Lease } from '../hub.js';
 import { Answer, streamChunks } from './answer.js';
 import { chatLogprob } from './logprobs.js';
-import { findModel } from './models.js';
 import { generateOptions, seedOf } from './sampling.js';
 import { type ChatRequest, parseChat } from './schema.js';
 
-export async function chatCompletion(request: Request, service: Service, ticket: Ticket): Promise<Response> {
-  const body = parseChat(await readJson(request, service.bodyLimit));
-  const { name, adapter } = findModel(service, body.model);
-  const options = { ...chatOptions(body, service), adapter };
-  const answer = new Answer(service.totals, 1, body.n ?? 1, (_prompt, index, signal) => {
-    const events = service.model.chat(body.messages, { ...options, ...seedOf(body, index), signal });
+export async function chatCompletion(call: Call): Promise<Response> {
+  const body = parseChat(await call.json());
+  const lease = await call.open(body.model);
+  const options = chatOptions(body, lease, call.service.maxChoices);
+  const answer = new Answer(1, body.n ?? 1, (_prompt, index) => {
+    const events = call.chat(lease, body.messages, { ...options, ...seedOf(body, index) });
     return body.truncation === 'disabled' ? untrimmed(events) : events;
   });
-  const head = { id: `chatcmpl-${crypto.randomUUID()}`, created: Math.floor(Date.now() / 1000), model: name };
-  if (body.stream) return streamChunks(chunks(answer, body, head, ticket.signal), ticket, service);
-  return Response.json(await whole(answer, body, head, ticket.signal));
+  const head = { id: `chatcmpl-${crypto.randomUUID()}`, created: Math.floor(Date.now() / 1000), model: lease.id };
+  if (body.stream) return streamChunks(chunks(answer, body, head), call);
+  return Response.json(await whole(answer, body, head));
 }
 
 type Head = { id: string; created: number; model: string };
 
-function chatOptions(body: ChatRequest, service: Service): ChatOptions {
+function chatOptions(body: ChatRequest, { model }: Lease, maxChoices: number): ChatOptions {
   if (body.top_logprobs && !body.logprobs) {
     const message = "Invalid 'top_logprobs': it needs 'logprobs' to be true.";
     throw new HttpError(400, 'invalid_value', message, { param: 'top_logprobs' });
   }
-  const options: ChatOptions = generateOptions(body, service);
+  const options: ChatOptions = generateOptions(body, model, maxChoices);
   const maxTokens = body.max_completion_tokens ?? body.max_tokens;
   const think = body.enable_thinking ?? body.chat_template_kwargs?.enable_thinking;
   if (maxTokens) options.maxTokens = maxTokens;
   if (body.logprobs) options.logprobs = body.top_logprobs ?? 0;
-  if (typeof think === 'boolean' && service.model.canThink) options.think = think;
+  if (typeof think === 'boolean' && model.canThink) options.think = think;
   return options;
 }
 
@@ -50,7 +48,7 @@ async function* untrimmed(events: AsyncIterable<TextEvent>): AsyncGenerator<Text
   }
 }
 
-async function* chunks(answer: Answer, body: ChatRequest, head: Head, signal: AbortSignal): AsyncGenerator<object> {
+async function* chunks(answer: Answer, body: ChatRequest, head: Head): AsyncGenerator<object> {
   const withUsage = body.stream_options?.include_usage === true;
   const frame = { ...head, object: 'chat.completion.chunk' };
   const usage = withUsage ? { usage: null } : {};
@@ -59,7 +57,7 @@ async function* chunks(answer: Answer, body: ChatRequest, head: Head, signal: Ab
     choices: [{ index, delta, logprobs: null, finish_reason: finish, ...rest }],
     ...usage,
   });
-  for await (const event of answer.events(signal)) {
+  for await (const event of answer.events()) {
     const { index } = event;
     if (event.type === 'start') yield chunk(index, { role: 'assistant', content: '' });
     else if (event.type === 'thinking') yield chunk(index, { reasoning_content: event.text });
@@ -72,10 +70,10 @@ async function* chunks(answer: Answer, body: ChatRequest, head: Head, signal: Ab
   if (withUsage) yield { ...frame, choices: [], usage: answer.usage };
 }
 
-async function whole(answer: Answer, body: ChatRequest, head: Head, signal: AbortSignal): Promise<object> {
+async function whole(answer: Answer, body: ChatRequest, head: Head): Promise<object> {
   const choices: { content: string; thinking: string; logprobs: TokenLogprob[]; finish: string | null }[] = [];
   const notices = new Set<string>();
-  for await (const event of answer.events(signal)) {
+  for await (const event of answer.events()) {
     if (event.type === 'start') choices.push({ content: '', thinking: '', logprobs: [], finish: null });
     const choice = choices[event.index];
     if (event.type === 'text') {

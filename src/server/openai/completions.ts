@@ -1,37 +1,35 @@
 /** `POST /v1/completions`: text goes on from a prompt, with no chat template. */
 import type { TokenLogprob } from '../../generate/api.js';
-import type { Service } from '../app.js';
-import { readJson } from '../body.js';
+import type { Call } from '../call.js';
 import { HttpError } from '../http-error.js';
-import type { Ticket } from '../lifecycle.js';
+import type { Lease } from '../hub.js';
 import { Answer, streamChunks } from './answer.js';
 import { completionLogprobs } from './logprobs.js';
-import { findModel } from './models.js';
 import { generateOptions, seedOf } from './sampling.js';
 import { type CompletionRequest, parseCompletion } from './schema.js';
 
 /** OpenAI's default for this route. */
 const MAX_TOKENS = 16;
 
-export async function textCompletion(request: Request, service: Service, ticket: Ticket): Promise<Response> {
-  const body = parseCompletion(await readJson(request, service.bodyLimit));
-  const { name, adapter } = findModel(service, body.model);
-  const { model, totals } = service;
-  const options = { maxTokens: MAX_TOKENS, ...generateOptions(body, service, body.prompt.length), adapter };
+export async function textCompletion(call: Call): Promise<Response> {
+  const body = parseCompletion(await call.json());
+  const lease = await call.open(body.model);
+  const settings = generateOptions(body, lease.model, call.service.maxChoices, body.prompt.length);
+  const options = { maxTokens: MAX_TOKENS, ...settings };
   if (typeof body.logprobs === 'number') Object.assign(options, { logprobs: body.logprobs });
-  const echoes = body.prompt.map((prompt) => checkPrompt(prompt, body, service));
-  const answer = new Answer(totals, body.prompt.length, body.n ?? 1, (prompt, index, signal) =>
-    model.generate(body.prompt[prompt], { ...options, ...seedOf(body, index), signal }),
+  const echoes = body.prompt.map((prompt) => checkPrompt(prompt, body, lease));
+  const answer = new Answer(body.prompt.length, body.n ?? 1, (prompt, index) =>
+    call.generate(lease, body.prompt[prompt], { ...options, ...seedOf(body, index) }),
   );
-  const head = { id: `cmpl-${crypto.randomUUID()}`, created: Math.floor(Date.now() / 1000), model: name };
-  if (body.stream) return streamChunks(chunks(answer, echoes, body, head, ticket.signal), ticket, service);
-  return Response.json(await whole(answer, echoes, body, head, ticket.signal));
+  const head = { id: `cmpl-${crypto.randomUUID()}`, created: Math.floor(Date.now() / 1000), model: lease.id };
+  if (body.stream) return streamChunks(chunks(answer, echoes, body, head), call);
+  return Response.json(await whole(answer, echoes, body, head));
 }
 
 type Head = { id: string; created: number; model: string };
 
 /** What `echo` puts before the answers to this prompt. */
-function checkPrompt(prompt: string | number[], body: CompletionRequest, { model }: Service): string {
+function checkPrompt(prompt: string | number[], body: CompletionRequest, { model }: Lease): string {
   if (body.echo && typeof body.logprobs === 'number') {
     const message = "Invalid 'echo': log-probabilities of the prompt are not supported.";
     throw new HttpError(400, 'unsupported_parameter', message, { param: 'echo' });
@@ -52,7 +50,6 @@ async function* chunks(
   echoes: readonly string[],
   body: CompletionRequest,
   head: Head,
-  signal: AbortSignal,
 ): AsyncGenerator<object> {
   const withUsage = body.stream_options?.include_usage === true;
   const frame = { ...head, object: 'text_completion' };
@@ -62,7 +59,7 @@ async function* chunks(
     ...(withUsage ? { usage: null } : {}),
   });
   let offset = 0;
-  for await (const event of answer.events(signal)) {
+  for await (const event of answer.events()) {
     if (event.type === 'start') {
       offset = 0;
       if (echoes[event.prompt]) yield chunk(event.index, echoes[event.prompt]);
@@ -74,15 +71,9 @@ async function* chunks(
   if (withUsage) yield { ...frame, choices: [], usage: answer.usage };
 }
 
-async function whole(
-  answer: Answer,
-  echoes: readonly string[],
-  body: CompletionRequest,
-  head: Head,
-  signal: AbortSignal,
-): Promise<object> {
+async function whole(answer: Answer, echoes: readonly string[], body: CompletionRequest, head: Head): Promise<object> {
   const choices: { text: string; logprobs: TokenLogprob[]; finish: string | null }[] = [];
-  for await (const event of answer.events(signal)) {
+  for await (const event of answer.events()) {
     if (event.type === 'start') choices.push({ text: echoes[event.prompt], logprobs: [], finish: null });
     const choice = choices[event.index];
     if (event.type === 'text') {

@@ -1,11 +1,15 @@
 /** OpenAI's names for the settings of generation, in ours. */
-import type { GenerateOptions } from '../../generate/api.js';
-import type { Service } from '../app.js';
+import type { GenerateOptions, Model } from '../../generate/api.js';
 import { HttpError } from '../http-error.js';
 import type { CommonRequest } from './schema.js';
 
 /** Settings that the request gives; the model's defaults fill in the rest. Throws HttpError 400. */
-export function generateOptions(request: CommonRequest, { model, maxChoices }: Service, prompts = 1): GenerateOptions {
+export function generateOptions(
+  request: CommonRequest,
+  model: Model,
+  maxChoices: number,
+  prompts = 1,
+): GenerateOptions {
   if (prompts * (request.n ?? 1) > maxChoices) {
     const message = `Invalid 'n': one request may ask for at most ${maxChoices} answers.`;
     throw new HttpError(400, 'invalid_value', message, { param: prompts > maxChoices ? 'prompt' : 'n' });
