@@ -13,14 +13,17 @@
  */
 export { describeError, type ErrorCode, KaiwenError } from './errors.js';
 export type {
+  AnswerEnd,
   ChatMessage,
   ChatOptions,
   GenerateOptions,
   LoadOptions,
   Model,
+  OutputFormat,
   PromptOptions,
   TextEvent,
   TokenLogprob,
+  ToolChoice,
 } from './generate/api.js';
 export type {
   AdapterInfo,

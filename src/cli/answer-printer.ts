@@ -1,7 +1,6 @@
 /** Shows an answer as it streams: text to one stream, thinking dimmed and apart, notices to standard error. */
 import { once } from 'node:events';
-import type { TextEvent } from '../generate/api.js';
-import type { FinishReason } from '../generate/engine.js';
+import type { AnswerEnd, TextEvent } from '../generate/api.js';
 import { colorsFor } from './terminal.js';
 
 /** Where it goes: a terminal, a pipe or a file. */
@@ -63,9 +62,10 @@ export class AnswerPrinter {
 }
 
 /** What the user should know about how the answer ended, if anything. */
-export function finishNotice(reason: FinishReason): string | undefined {
+export function finishNotice(reason: AnswerEnd): string | undefined {
   switch (reason) {
     case 'stop':
+    case 'tool_calls':
       return undefined;
     case 'length':
       return '(cut: the answer reached its greatest length)';

@@ -3,8 +3,8 @@
  * `chat-commands.ts` changes it by slash commands, `chat.ts` shows it.
  */
 import { KaiwenError } from '../errors.js';
-import type { ChatMessage, ChatOptions, Model, TextEvent } from '../generate/api.js';
-import type { FinishReason, GenerateStats } from '../generate/engine.js';
+import type { AnswerEnd, ChatMessage, ChatOptions, Model, TextEvent } from '../generate/api.js';
+import type { GenerateStats } from '../generate/engine.js';
 import { SETTINGS, type SettingValues } from './settings.js';
 
 /** What `/set` changes and a save file keeps. */
@@ -29,7 +29,7 @@ export class ChatSession {
   /** Without the system prompt. */
   messages: ChatMessage[] = [];
   /** Of the last answer. */
-  last: { reason: FinishReason; stats: GenerateStats } | undefined;
+  last: { reason: AnswerEnd; stats: GenerateStats } | undefined;
 
   constructor(model: Model, start: { system?: string; options?: SessionOptions; adapter?: string } = {}) {
     this.model = model;

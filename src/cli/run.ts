@@ -2,8 +2,8 @@
 import { text as readAll } from 'node:stream/consumers';
 import { Command } from 'commander';
 import { KaiwenError } from '../errors.js';
-import type { ChatMessage, ChatOptions, Model, TextEvent } from '../generate/api.js';
-import type { FinishReason, GenerateStats } from '../generate/engine.js';
+import type { AnswerEnd, ChatMessage, ChatOptions, Model, TextEvent } from '../generate/api.js';
+import type { GenerateStats } from '../generate/engine.js';
 import { AnswerPrinter } from './answer-printer.js';
 import { backendName } from './backend.js';
 import { statsLine } from './chat-commands.js';
@@ -119,10 +119,10 @@ function events(model: Model, prompt: string, options: ChatOptions, flags: Flags
   return model.chat([...system, { role: 'user', content: prompt }], { ...options, signal });
 }
 
-async function printAnswer(model: Model, prompt: string, options: ChatOptions, flags: Flags): Promise<FinishReason> {
+async function printAnswer(model: Model, prompt: string, options: ChatOptions, flags: Flags): Promise<AnswerEnd> {
   const printer = new AnswerPrinter({ text: process.stdout, thinking: process.stderr, notices: process.stderr });
   for (const notice of model.info.notices) await printer.notice(notice);
-  let reason: FinishReason = 'stop';
+  let reason: AnswerEnd = 'stop';
   let stats: GenerateStats | undefined;
   for await (const event of events(model, prompt, options, flags)) {
     if (event.type === 'done') ({ reason, stats } = event);
@@ -136,10 +136,10 @@ async function printAnswer(model: Model, prompt: string, options: ChatOptions, f
 }
 
 /** One object: text, thinking, finish_reason, usage and timings, native (instruction set or null), notices. */
-async function printJson(model: Model, prompt: string, options: ChatOptions, flags: Flags): Promise<FinishReason> {
+async function printJson(model: Model, prompt: string, options: ChatOptions, flags: Flags): Promise<AnswerEnd> {
   let text = '';
   let thinking: string | undefined;
-  let reason: FinishReason = 'stop';
+  let reason: AnswerEnd = 'stop';
   let stats: GenerateStats | undefined;
   const notices = [...model.info.notices];
   for await (const event of events(model, prompt, options, flags)) {

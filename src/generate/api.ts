@@ -2,7 +2,7 @@
  * What applications see: a loaded model that speaks text. `load()` in src/index.ts makes one from a checkpoint;
  * the command line and the server stand on this interface alone.
  */
-import type { JsonObject } from '../formats/checkpoint.js';
+import type { Json, JsonObject } from '../formats/checkpoint.js';
 import type { ChatTemplate, ToolCall } from '../tokenizer/chat-template.js';
 import type { Tokenizer } from '../tokenizer/tokenizer.js';
 import type { Engine, EngineInfo, EngineOptions, FinishReason, GenerateStats, SamplingParams } from './engine.js';
@@ -14,7 +14,27 @@ export interface ChatMessage {
   thinking?: string;
   /** What an assistant's message calls besides or instead of its content. */
   toolCalls?: readonly ToolCall[];
+  /** Of a tool's message: the id of the call that it answers, and the tool's name. */
+  toolCallId?: string;
+  name?: string;
 }
+
+/** What an answer must be; the tokens that would break it cannot be drawn. */
+export type OutputFormat =
+  | { type: 'text' }
+  /** Any JSON value. */
+  | { type: 'json' }
+  /** JSON that this schema allows (JSON Schema, draft 2020-12; an object or a boolean). */
+  | { type: 'json_schema'; schema: Json }
+  /** The whole answer matches the pattern. */
+  | { type: 'regex'; pattern: string }
+  /** Extended Backus-Naur form; the rule `root` is the answer. */
+  | { type: 'grammar'; ebnf: string }
+  /** One of these texts. */
+  | { type: 'choice'; choices: readonly string[] };
+
+/** Whether the answer may, must not or must call tools, or must call the one named. */
+export type ToolChoice = 'auto' | 'none' | 'required' | { name: string };
 
 export interface GenerateOptions extends Partial<SamplingParams> {
   /** Name of a loaded adapter (LoadOptions.adapters) that answers instead of the model as it is. */
@@ -27,19 +47,34 @@ export interface GenerateOptions extends Partial<SamplingParams> {
   logprobs?: number;
   /** Default true. */
   detectRepetition?: boolean;
+  /** What the answer must be, thinking excepted. Default: text. */
+  format?: OutputFormat;
+  /** Requests of one group take turns with those of others. Absent: one common group. */
+  group?: string;
+  /** Milliseconds from now after which the answer ends with reason 'timeout'. */
+  timeoutMs?: number;
+  /** Called once with the prompt's tokens and the most tokens of the answer, before the engine is asked; may throw. */
+  admit?: (promptTokens: number, maxTokens: number) => void;
   signal?: AbortSignal;
 }
 
 export interface PromptOptions {
   /** Let the model think first, where it can. Default: the template's own. */
   think?: boolean;
-  /** Definitions of functions that may be called, for the template; calls come as text, in the template's own format. */
+  /** Functions that may be called, each as `{ type: 'function', function: { name, description, parameters, strict } }`. */
   tools?: readonly JsonObject[];
   /** The adapter whose template it is. */
   adapter?: string;
 }
 
-export interface ChatOptions extends GenerateOptions, PromptOptions {}
+export interface ChatOptions extends GenerateOptions, PromptOptions {
+  /** Default 'auto'. */
+  toolChoice?: ToolChoice;
+  /** Whether one answer may hold several calls. Default true. */
+  parallelToolCalls?: boolean;
+  /** The most tokens of thinking, exact; then the model is made to answer. */
+  thinkingBudget?: number;
+}
 
 export interface TokenLogprob {
   id: number;
@@ -50,11 +85,19 @@ export interface TokenLogprob {
   top: { id: number; token: string; bytes: number[]; logprob: number }[];
 }
 
-/** `thinking` comes only from chat, `notice` when a conversation had to be trimmed. */
+/** Why an answer ended; 'tool_calls': of itself, and it calls tools. */
+export type AnswerEnd = FinishReason | 'tool_calls';
+
+/**
+ * `thinking` and calls come only from chat, `notice` when a conversation had to be trimmed. A call is one `tool_call`
+ * and any number of `tool_arguments` with its index (0 for the first), whose texts joined are the arguments' JSON.
+ */
 export type TextEvent =
   | { type: 'text' | 'thinking'; text: string; logprobs?: TokenLogprob[] }
+  | { type: 'tool_call'; index: number; id: string; name: string; logprobs?: TokenLogprob[] }
+  | { type: 'tool_arguments'; index: number; text: string; logprobs?: TokenLogprob[] }
   | { type: 'notice'; message: string }
-  | { type: 'done'; reason: FinishReason; stats: GenerateStats };
+  | { type: 'done'; reason: AnswerEnd; stats: GenerateStats };
 
 export interface Model extends AsyncDisposable {
   /** The folder's or file's name without extension. */
@@ -75,6 +118,8 @@ export interface Model extends AsyncDisposable {
   embed(text: string, options?: { signal?: AbortSignal; adapter?: string }): Promise<Float32Array>;
   /** The ids that `chat` sends for a whole conversation, up to the assistant's answer. */
   prompt(messages: readonly ChatMessage[], options?: PromptOptions): number[];
+  /** How many ids `prompt` gives. */
+  tokenCount(messages: readonly ChatMessage[], options?: PromptOptions): number;
   /** The chat template, or that of an adapter. */
   template(adapter?: string): ChatTemplate;
   tokenize(text: string, options?: { control?: boolean }): number[];

@@ -96,6 +96,10 @@ export class TextModel implements Model {
     return this.template(adapter).render(messages, { think, tools }).tokens;
   }
 
+  tokenCount(messages: readonly ChatMessage[], options?: PromptOptions): number {
+    return this.prompt(messages, options).length;
+  }
+
   template(adapter?: string): ChatTemplate {
     return this.#voice(adapter).template;
   }

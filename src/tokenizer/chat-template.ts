@@ -22,7 +22,10 @@ export interface TemplateMessage {
 }
 
 export interface ToolCall {
+  /** By which a tool's message refers to it. */
+  id?: string;
   name: string;
+  /** An object; a text of JSON is taken as what it says. */
   arguments: Json;
 }
 

@@ -2,8 +2,7 @@
  * What chat and text completions share: the choices of one request run in turn, their usage is added up, and the
  * result goes out as one JSON object or as a stream of chunks.
  */
-import type { TextEvent, TokenLogprob } from '../../generate/api.js';
-import type { FinishReason } from '../../generate/engine.js';
+import type { AnswerEnd, TextEvent, TokenLogprob } from '../../generate/api.js';
 import type { Call } from '../call.js';
 import { sse, streamResponse } from '../stream.js';
 import { errorBody } from './errors.js';
@@ -14,7 +13,7 @@ export type ChoiceEvent =
   | { type: 'text'; index: number; text: string; logprobs?: TokenLogprob[] }
   | { type: 'thinking'; index: number; text: string }
   | { type: 'notice'; index: number; message: string }
-  | { type: 'finish'; index: number; reason: Exclude<FinishReason, 'aborted'> };
+  | { type: 'finish'; index: number; reason: Exclude<AnswerEnd, 'aborted'> };
 
 export interface Usage {
   prompt_tokens: number;
@@ -51,7 +50,7 @@ export class Answer {
         started = true;
         if (event.type === 'done') {
           this.#count(event.stats, index % this.#n === 0);
-          yield { type: 'finish', index, reason: event.reason as Exclude<FinishReason, 'aborted'> };
+          yield { type: 'finish', index, reason: event.reason as Exclude<AnswerEnd, 'aborted'> };
         } else yield { ...event, index } as ChoiceEvent;
       }
     }
