@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'io' // the disk or network said no
   | 'aborted' // the caller cancelled
   | 'closed' // used after close()
+  | 'engine_failed' // the engine broke down; a later request may succeed
   | 'internal'; // a fault of ours
 
 export class KaiwenError extends Error {

@@ -31,6 +31,7 @@ export type {
   Engine,
   EngineInfo,
   EngineOptions,
+  EngineStatus,
   FinishReason,
   GenerateStats,
   LoadProgress,

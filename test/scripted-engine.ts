@@ -7,11 +7,13 @@ import type {
   DoneEvent,
   Engine,
   EngineInfo,
+  EngineStatus,
   FinishReason,
   GenerateRequest,
   TokenEvent,
 } from '../src/generate/engine.js';
 import { TextModel } from '../src/generate/model.js';
+import { newStatus } from '../src/generate/status.js';
 import type { StreamDecoder, Tokenizer } from '../src/tokenizer/tokenizer.js';
 
 export const CONTROL_TOKENS = ['<|endoftext|>', '<|im_start|>', '<|im_end|>', '<think>', '</think>', '<tool_response>'];
@@ -76,6 +78,7 @@ export class ScriptedEngine implements Engine {
   cancelled = 0;
   closed = false;
   readonly #script: Script;
+  readonly #status = newStatus();
   #cached: readonly number[] = [];
 
   constructor(script: Script, info: Partial<EngineInfo> = {}) {
@@ -102,12 +105,21 @@ export class ScriptedEngine implements Engine {
     };
   }
 
+  status(): EngineStatus {
+    return { ...this.#status };
+  }
+
   async *generate(request: GenerateRequest, signal?: AbortSignal): AsyncGenerator<TokenEvent | DoneEvent> {
     this.#checkOpen();
     this.requests.push(request);
-    const { tokens } = request;
+    const { tokens, timeoutMs = Infinity } = request;
+    const deadline = performance.now() + timeoutMs;
+    const status = this.#status;
     let cached = 0;
     while (cached < tokens.length - 1 && tokens[cached] === this.#cached[cached]) cached++;
+    status.running++;
+    status.promptTokens += tokens.length;
+    status.cachedTokens += cached;
     const said: number[] = [];
     let reason: FinishReason = 'length';
     let finished = false;
@@ -115,15 +127,20 @@ export class ScriptedEngine implements Engine {
       for await (const id of this.#script(request)) {
         await new Promise((resolve) => setImmediate(resolve));
         if (signal?.aborted) reason = 'aborted';
+        else if (performance.now() >= deadline) reason = 'timeout';
         else if (request.stopTokens.includes(id)) reason = 'stop';
         if (reason !== 'length') break;
         said.push(id);
+        status.steps++;
+        status.rows++;
+        status.completionTokens++;
         const report = { logprob: -0.5, top: [{ id, logprob: -0.5 }].slice(0, request.logprobs) };
         yield request.logprobs === undefined ? { type: 'token', id } : { type: 'token', id, ...report };
         if (said.length === request.maxTokens) break;
       }
       finished = true;
     } finally {
+      status.running--;
       if (!finished || reason === 'aborted') this.cancelled++;
     }
     this.#cached = [...tokens, ...said];

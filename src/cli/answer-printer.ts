@@ -71,6 +71,8 @@ export function finishNotice(reason: AnswerEnd): string | undefined {
       return '(cut: the answer reached its greatest length)';
     case 'repetition':
       return '(stopped: the answer kept repeating itself)';
+    case 'timeout':
+      return '(stopped: its time was over)';
     case 'aborted':
       return '(stopped)';
   }

@@ -7,11 +7,13 @@ import type {
   Engine,
   EngineInfo,
   EngineOptions,
+  EngineStatus,
   GenerateRequest,
   LoadProgress,
   TokenEvent,
 } from './engine.js';
 import { type FromWorker, type Result, receiveError, type Task, type ToWorker, type WorkerData } from './messages.js';
+import { newStatus } from './status.js';
 
 /**
  * Loads the model at `path` into a new worker. Throws KaiwenError as openCheckpoint and buildModel do, 'out_of_memory'
@@ -48,6 +50,7 @@ class EngineClient implements Engine {
   private nextId = 1;
   private ended?: KaiwenError;
   private model?: EngineInfo;
+  private latest = newStatus();
   private loading?: {
     progress?: (progress: LoadProgress) => void;
     ready: () => void;
@@ -64,6 +67,10 @@ class EngineClient implements Engine {
 
   get info(): EngineInfo {
     return this.model!;
+  }
+
+  status(): EngineStatus {
+    return this.latest;
   }
 
   /** Resolves when the model is ready. */
@@ -196,6 +203,10 @@ class EngineClient implements Engine {
     }
     if ('failed' in message) {
       this.end(receiveError(message.failed));
+      return;
+    }
+    if ('status' in message) {
+      this.latest = message.status;
       return;
     }
     const pending = this.pending.get(message.id);

@@ -28,7 +28,7 @@ export interface SamplingParams {
   logitBias?: Readonly<Record<number, number>>;
 }
 
-export type FinishReason = 'stop' | 'length' | 'repetition' | 'aborted';
+export type FinishReason = 'stop' | 'length' | 'repetition' | 'aborted' | 'timeout';
 
 export interface GenerateRequest {
   /** The prompt; must be shorter than the context. */
@@ -43,6 +43,10 @@ export interface GenerateRequest {
   logprobs?: number;
   /** Stop endless repetition with finish reason 'repetition'. */
   detectRepetition: boolean;
+  /** Requests of one group take turns with those of others (an API key's id). Absent: one common group. */
+  group?: string;
+  /** Milliseconds from now after which the answer ends with reason 'timeout', whether it has begun or not. */
+  timeoutMs?: number;
 }
 
 export interface TokenEvent {
@@ -150,8 +154,33 @@ export interface EngineInfo {
   notices: readonly string[];
 }
 
+/** What an engine has done and is doing: a snapshot, at most 250 ms old while it works. Counts are since it was loaded. */
+export interface EngineStatus {
+  /** Requests without memory yet (or any more), and those being answered. */
+  waiting: number;
+  running: number;
+  /** Decoding steps, their rows in all (rows / steps is the size of a batch), and their milliseconds in all. */
+  steps: number;
+  rows: number;
+  stepMs: number;
+  /** Chunks of prompts computed between those steps, and their milliseconds in all. */
+  chunks: number;
+  chunkMs: number;
+  /** Tokens of prompts that were begun, and how many of them were known already. */
+  promptTokens: number;
+  cachedTokens: number;
+  completionTokens: number;
+  /** Answers that had to give their memory back for a while. */
+  preemptions: number;
+  /** How often a failed engine was started anew. */
+  restarts: number;
+  /** The cache's pages: tokens in each; how many there are, are in use, hold what may be asked for again, lie on disk. */
+  pages: { size: number; total: number; used: number; cached: number; spilled: number };
+}
+
 export interface Engine extends AsyncDisposable {
   readonly info: EngineInfo;
+  status(): EngineStatus;
   /** Tokens as they come, then one done event. Aborting (or leaving the loop) stops within one step. */
   generate(request: GenerateRequest, signal?: AbortSignal): AsyncIterable<TokenEvent | DoneEvent>;
   /** Logits [T, vocab] of every position; `chunk` tokens at a time. The cache is not shared with generation's. */

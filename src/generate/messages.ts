@@ -1,6 +1,14 @@
 /** What an engine's two sides say to each other: engine-client.ts asks, worker.ts answers. */
 import { type ErrorCode, KaiwenError } from '../errors.js';
-import type { DoneEvent, EngineInfo, EngineOptions, GenerateRequest, LoadProgress, TokenEvent } from './engine.js';
+import type {
+  DoneEvent,
+  EngineInfo,
+  EngineOptions,
+  EngineStatus,
+  GenerateRequest,
+  LoadProgress,
+  TokenEvent,
+} from './engine.js';
 
 export type WorkerOptions = Omit<EngineOptions, 'onProgress' | 'signal'>;
 
@@ -28,6 +36,7 @@ export type FromWorker =
   | { id: number; event: TokenEvent | DoneEvent }
   | { id: number; result: Result }
   | { id: number; error: SentError }
+  | { status: EngineStatus }
   | { failed: SentError };
 
 /** Errors lose their class when they cross threads; this keeps what matters. */

@@ -37,6 +37,7 @@ const statusOf: Record<ErrorCode, { status: number; code: string }> = {
   aborted: { status: 499, code: 'request_cancelled' },
   out_of_memory: { status: 503, code: 'out_of_memory' },
   closed: { status: 503, code: 'server_stopping' },
+  engine_failed: { status: 503, code: 'engine_failed' },
   bad_file: { status: 500, code: 'model_file_error' },
   io: { status: 500, code: 'io_error' },
   internal: { status: 500, code: 'internal_error' },
@@ -48,7 +49,8 @@ export function toHttpError(error: unknown): HttpError {
   if (error instanceof KaiwenError) {
     const { status, code } = statusOf[error.code];
     const message = [error.message, error.remedy ?? ''].filter(Boolean).map(sentence).join(' ');
-    if (status !== 500) return new HttpError(status, code, message, { cause: error });
+    const headers = error.code === 'engine_failed' ? { 'retry-after': '2' } : undefined;
+    if (status !== 500) return new HttpError(status, code, message, { cause: error, headers });
     return new HttpError(status, code, 'The model failed to answer; the server log says why.', { cause: error });
   }
   return new HttpError(500, 'internal_error', 'The server failed; its log says why.', { cause: error });
