@@ -2,9 +2,10 @@
  * A model whose logits a function gives, for tests of what stands between engine and kernels: sessions, scheduling,
  * speculation. Its runner checks what a real one relies on.
  */
+import { Cache } from '../src/generate/cache.js';
 import type { LoadedModel } from '../src/generate/loaded-model.js';
 import { MAX_STEP_ROWS, type Part } from '../src/generate/runner.js';
-import { Sequence } from '../src/generate/sequence.js';
+import { fixed, plainFrequencies } from '../src/models/rope.js';
 
 export interface FakeOptions {
   vocabSize: number;
@@ -23,10 +24,7 @@ interface Computed {
 }
 
 export function fakeModel({ vocabSize, logits, context = 512, sequences = 1, onStep }: FakeOptions): LoadedModel {
-  const cache: { sequences: Sequence[]; recurrent: [] } = { sequences: [], recurrent: [] };
-  for (let slot = 0; slot < sequences; slot++) {
-    cache.sequences.push(new Sequence(cache as unknown as ConstructorParameters<typeof Sequence>[0], slot));
-  }
+  const cache = new Cache('f32', context, sequences, fixed(4, false, plainFrequencies(4, 10_000)));
   const runner = {
     forward<R>(parts: readonly Part[], use: (hidden: { rows: number; computed: Computed[] }) => R): R {
       const rows = parts.reduce((sum, { tokens }) => sum + tokens.length, 0);
@@ -49,6 +47,11 @@ export function fakeModel({ vocabSize, logits, context = 512, sequences = 1, onS
       return all;
     },
   };
-  const definition = { vocabSize, rope: { key: () => 0 } };
-  return { info: { context }, definition, cache, runner, chunk: 32 } as unknown as LoadedModel;
+  return {
+    info: { context, sequences },
+    definition: { vocabSize },
+    cache,
+    runner,
+    chunk: 32,
+  } as unknown as LoadedModel;
 }

@@ -2,10 +2,12 @@
  * The memory of what layers remember, for several sequences at once: each state of a layer is one region with a slot
  * for each sequence, side by side. Recurrent states have a second region of the same form, for snapshots.
  */
+import type { Rope } from '../models/rope.js';
 import type { State } from '../models/state.js';
 import { type Arena, align } from '../tensor/arena.js';
 import { deltaStateBytes } from '../tensor/ops/delta.js';
 import { type KvType, kvBytes } from '../tensor/ops/kv.js';
+import type { HeldAdapter } from './held-adapter.js';
 import { Sequence } from './sequence.js';
 
 /** Where one layer's state lies. */
@@ -37,7 +39,8 @@ export function placedStateBytes(state: State, type: KvType, capacity: number): 
 }
 
 export class Cache {
-  readonly sequences: readonly Sequence[];
+  /** Not in use, the longest unused first. */
+  private readonly free: Sequence[];
   /** Recurrent states. */
   readonly recurrent: StatePlace[] = [];
   private readonly places = new Map<State, StatePlace>();
@@ -46,15 +49,41 @@ export class Cache {
   constructor(
     readonly type: KvType,
     readonly capacity: number,
-    count: number,
+    private readonly count: number,
+    private readonly rope: Rope,
   ) {
-    this.sequences = Array.from({ length: count }, (_, slot) => new Sequence(this, slot));
+    this.free = Array.from({ length: count }, (_, slot) => new Sequence(this, slot));
+  }
+
+  /**
+   * A sequence for `prompt`, to be computed with `adapter`; what is known of its beginning is taken over, at most `most`
+   * tokens. Undefined: all are in use. It is given back by disposing of it.
+   */
+  open(prompt: readonly number[], adapter?: HeldAdapter, most = prompt.length - 1): Sequence | undefined {
+    if (this.free.length === 0) return undefined;
+    let best = 0;
+    let longest = 0;
+    this.free.forEach((sequence, i) => {
+      const common = sequence.common(prompt, this.rope, adapter);
+      if (common > longest && 2 * common >= sequence.position) {
+        best = i;
+        longest = common;
+      }
+    });
+    const [sequence] = this.free.splice(best, 1);
+    sequence.reuse(prompt, this.rope, adapter, most);
+    return sequence;
+  }
+
+  /** A sequence is no longer in use. */
+  release(sequence: Sequence): void {
+    this.free.push(sequence);
   }
 
   /** Allocates a state's slots in its layer's arena. */
   place(state: State, arena: Arena): void {
     const slotBytes = align(stateBytes(state, this.type, this.capacity));
-    const bytes = slotBytes * this.sequences.length;
+    const bytes = slotBytes * this.count;
     const pointer = arena.alloc(bytes);
     const place = { arena, pointer, slotBytes, snapshot: state.kind === 'kv' ? 0 : arena.alloc(bytes) };
     this.places.set(state, place);

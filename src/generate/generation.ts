@@ -3,7 +3,6 @@
  * computes them, and beside which others, is the scheduler's business.
  */
 import type { DoneEvent, FinishReason, GenerateRequest, SpeculationStats, TokenEvent } from './engine.js';
-import { adapterNamed } from './held-adapter.js';
 import type { LoadedModel } from './loaded-model.js';
 import { RepetitionDetector } from './repetition.js';
 import { MAX_STEP_ROWS } from './runner.js';
@@ -37,11 +36,10 @@ export class Generation {
     private readonly model: LoadedModel,
     private readonly drafter?: Drafter,
   ) {
-    const { definition } = model;
-    this.sampler = new Sampler(request.sampling, definition.vocabSize, request.tokens);
+    this.sampler = new Sampler(request.sampling, model.definition.vocabSize, request.tokens);
     this.repetition = request.detectRepetition ? new RepetitionDetector() : undefined;
     this.stop = new Set(request.stopTokens);
-    this.cachedTokens = sequence.reuse(request.tokens, definition.rope, adapterNamed(model, request.adapter));
+    this.cachedTokens = sequence.position;
   }
 
   /** Part of the prompt is still to be computed: a step for itself. */

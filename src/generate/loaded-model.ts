@@ -43,7 +43,7 @@ export class LoadedModel implements Disposable {
     const team = new Team(sizes, { ...settings, native: options.native });
     try {
       const arenaOf = (layer: number) => team.arenas[arenaIndex.get(layer)!];
-      const cache = new Cache(settings.kv, settings.context, settings.sequences);
+      const cache = new Cache(settings.kv, settings.context, settings.sequences, definition.rope);
       const head = definition.head.weight as HeldWeight;
       for (const weight of inPlacingOrder(weights.held)) {
         // A tied embedding is asked for first and used last.

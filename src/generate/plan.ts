@@ -144,7 +144,9 @@ function scratchBytes(model: ModelDefinition, adapters: readonly HeldAdapter[], 
   // Without machine code activations take the most room.
   const executor = { simd: settings.simd, isNative: false, run: (from: Arena) => from.program.clear() };
   const embedding = model.embedding as HeldWeight;
-  const cache = new Cache(settings.kv, settings.context, settings.sequences);
+  const cache = new Cache(settings.kv, settings.context, settings.sequences, model.rope);
+  // Opened before there are states, which have no memory here that could be cleared.
+  const sequences = Array.from({ length: settings.sequences }, () => cache.open([0])!);
   for (const block of model.blocks) for (const state of block.states) cache.place(state, arena);
   const placed = arena.peak;
   embedding.arena = arena;
@@ -158,7 +160,7 @@ function scratchBytes(model: ModelDefinition, adapters: readonly HeldAdapter[], 
   for (const adapter of [undefined, ...adapters]) {
     for (const [count, rows] of steps) {
       const tokens = new Array<number>(rows).fill(0);
-      const parts = cache.sequences.slice(0, count).map((sequence) => ({ sequence, tokens }));
+      const parts = sequences.slice(0, count).map((sequence) => ({ sequence, tokens }));
       for (const { sequence } of parts) sequence.adapter = adapter;
       runner.forward(parts, (hidden) => runner.logits(hidden, 0, Math.min(MAX_STEP_ROWS, hidden.rows)));
       for (const { sequence } of parts) sequence.tokens.length = 0;

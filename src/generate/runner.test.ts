@@ -28,7 +28,7 @@ function qwen3(arena: Arena, type: HeldType): ModelDefinition {
 
 /** The operations of one token through `blocks` of the model. */
 function record(arena: Arena, model: ModelDefinition, blocks: readonly Block[]): Op[] {
-  const cache = new Cache('f16', 64, 1);
+  const cache = new Cache('f16', 64, 1, model.rope);
   for (const block of blocks) for (const state of block.states) cache.place(state, arena);
   const ops: Op[] = [];
   const run = ({ memory, program }: Arena) => {
@@ -38,7 +38,7 @@ function record(arena: Arena, model: ModelDefinition, blocks: readonly Block[]):
   };
   const executor = { simd: 'plain', isNative: false, run } as const;
   const runner = new Runner({ ...model, blocks }, new Array(blocks.length + 1).fill(arena), cache, executor);
-  runner.forward([{ sequence: cache.sequences[0], tokens: [1] }], () => {});
+  runner.forward([{ sequence: cache.open([1])!, tokens: [1] }], () => {});
   return ops;
 }
 

@@ -10,7 +10,7 @@ import type { HeldAdapter } from './held-adapter.js';
 /** The snapshot is taken this many tokens before the prompt's end, where the next turn still agrees. */
 const SNAPSHOT_MARGIN = 16;
 
-export class Sequence {
+export class Sequence implements Disposable {
   /** The tokens computed so far. */
   readonly tokens: number[] = [];
   /** How long the sequence was known to become when it was begun: some models' rope depends on it. */
@@ -34,10 +34,10 @@ export class Sequence {
   }
 
   /** How many tokens at the start of `prompt` are known, at most all but the last. */
-  common(prompt: readonly number[], rope: Rope, adapter?: HeldAdapter): number {
+  common(prompt: readonly number[], rope: Rope, adapter?: HeldAdapter, most = prompt.length - 1): number {
     // Keys of another adapter, or rotated with other frequencies, are of no use.
     if (adapter !== this.adapter || rope.key(prompt.length) !== this.ropeKey) return 0;
-    const limit = Math.min(this.tokens.length, prompt.length - 1);
+    const limit = Math.min(this.tokens.length, most);
     let common = 0;
     while (common < limit && this.tokens[common] === prompt[common]) common++;
     return common;
@@ -47,8 +47,8 @@ export class Sequence {
    * Begins again with `prompt`, to be computed with `adapter`: keeps what can be kept and forgets the rest. Returns how many of its tokens need not
    * be computed again, at most all but the last.
    */
-  reuse(prompt: readonly number[], rope: Rope, adapter?: HeldAdapter): number {
-    let common = this.common(prompt, rope, adapter);
+  reuse(prompt: readonly number[], rope: Rope, adapter?: HeldAdapter, most?: number): number {
+    let common = this.common(prompt, rope, adapter, most);
     this.adapter = adapter;
     this.length = prompt.length;
     this.ropeKey = rope.key(prompt.length);
@@ -71,12 +71,13 @@ export class Sequence {
     this.tokens.length = length;
   }
 
-  /** Begins anew, to become `length` tokens long. */
-  begin(length: number, rope: Rope, adapter?: HeldAdapter): void {
-    this.forget();
-    this.adapter = adapter;
-    this.length = length;
-    this.ropeKey = rope.key(length);
+  /** Room for `count` more tokens. False: there is none; somebody else must give up theirs. */
+  reserve(count: number): boolean {
+    return this.position + count <= this.cache.capacity;
+  }
+
+  [Symbol.dispose](): void {
+    this.cache.release(this);
   }
 
   /** Forgets everything. */

@@ -2,13 +2,13 @@
 import { KaiwenError } from '../errors.js';
 import type { DoneEvent, GenerateRequest, TokenEvent } from './engine.js';
 import { Generation } from './generation.js';
-import { adapterNamed, type HeldAdapter } from './held-adapter.js';
+import { adapterNamed } from './held-adapter.js';
 import type { LoadedModel } from './loaded-model.js';
 import type { Result, Task } from './messages.js';
 import { MAX_STEP_ROWS } from './runner.js';
 import { Scheduler, turn } from './scheduler.js';
 import type { Sequence } from './sequence.js';
-import { type Lease, Slots } from './slots.js';
+import { Slots } from './slots.js';
 import { Drafter, NO_SPECULATION, newHabits } from './speculation.js';
 import type { Tensor } from './tensor.js';
 
@@ -25,8 +25,8 @@ export class Session {
     private readonly model: LoadedModel,
     private readonly speculate: boolean | 'always' = true,
   ) {
-    const { cache, definition, runner } = model;
-    this.slots = new Slots(cache.sequences, definition.rope);
+    const { info, definition, runner } = model;
+    this.slots = new Slots(info.sequences);
     this.scheduler = new Scheduler(runner, definition.vocabSize, speculate === 'always');
   }
 
@@ -37,9 +37,10 @@ export class Session {
     emit: (event: TokenEvent | DoneEvent) => void,
   ): Promise<void> {
     this.checkTokens(request.tokens, this.model.info.context - 1);
-    using lease = await this.slots.lend(request.tokens, signal, 1, adapterNamed(this.model, request.adapter));
-    if (!lease) return emit(neverStarted(request));
-    const [sequence] = lease.sequences;
+    const adapter = adapterNamed(this.model, request.adapter);
+    using permit = await this.slots.lend(signal);
+    if (!permit) return emit(neverStarted(request));
+    using sequence = this.model.cache.open(request.tokens, adapter)!;
     // What recurrent layers have taken in cannot be taken back.
     const drafts = this.speculate !== false && !sequence.isRecurrent;
     const drafter = drafts ? new Drafter(request.tokens, this.habits) : undefined;
@@ -88,11 +89,10 @@ export class Session {
   private async embed(task: Extract<Task, { kind: 'embed' }>, signal: AbortSignal): Promise<Float32Array> {
     const { tokens } = task;
     this.checkTokens(tokens, this.model.info.context);
-    const { runner, definition, chunk } = this.model;
+    const { runner, cache, chunk } = this.model;
     const adapter = adapterNamed(this.model, task.adapter);
-    using lease = await this.lend(tokens, signal, 1, adapter);
-    const [sequence] = lease.sequences;
-    sequence.reuse(tokens, definition.rope, adapter);
+    using _permit = await this.permit(signal);
+    using sequence = cache.open(tokens, adapter)!;
     let result = new Float32Array(0);
     await this.fill(sequence, tokens, chunk, signal, (hidden) => {
       if (sequence.position === tokens.length) result = runner.normalized(hidden, hidden.rows - 1, 1).slice();
@@ -102,7 +102,7 @@ export class Session {
 
   private async bench(task: BenchTask, signal: AbortSignal): Promise<Result> {
     const { prompt, decode, repeat, sequences, reuse } = task;
-    const { runner, definition, info, chunk } = this.model;
+    const { runner, definition, cache, info, chunk } = this.model;
     if (prompt + decode > info.context || prompt < 1 || decode < 0) {
       throw new KaiwenError(
         'context_overflow',
@@ -118,26 +118,31 @@ export class Session {
       });
     }
     const tokens = Array.from({ length: prompt }, (_, i) => (i * 7919 + 13) % definition.vocabSize);
-    using lease = await this.lend(reuse ? tokens : [], signal, sequences);
+    using _permit = await this.permit(signal, sequences);
     const prefillMs: number[] = [];
     const decodeMs: number[] = [];
     for (let run = 0; run < repeat; run++) {
       let start = performance.now();
-      for (const sequence of lease.sequences) {
-        if (reuse) sequence.reuse(tokens, definition.rope);
-        else sequence.begin(prompt, definition.rope);
-        await this.fill(sequence, tokens, chunk, signal, (hidden) => {
-          if (sequence.position === prompt) runner.logits(hidden, hidden.rows - 1, 1);
-        });
+      const parallel: Sequence[] = [];
+      try {
+        for (let i = 0; i < sequences; i++) {
+          const sequence = cache.open(tokens, undefined, reuse ? prompt - 1 : 0)!;
+          parallel.push(sequence);
+          await this.fill(sequence, tokens, chunk, signal, (hidden) => {
+            if (sequence.position === prompt) runner.logits(hidden, hidden.rows - 1, 1);
+          });
+        }
+        prefillMs.push(performance.now() - start);
+        start = performance.now();
+        for (let i = 0; i < decode; i++) {
+          await this.turn(signal);
+          const parts = parallel.map((sequence) => ({ sequence, tokens: [tokens[i % prompt]] }));
+          runner.forward(parts, (hidden) => runner.logits(hidden, 0, hidden.rows));
+        }
+        decodeMs.push(performance.now() - start);
+      } finally {
+        for (const sequence of parallel) sequence[Symbol.dispose]();
       }
-      prefillMs.push(performance.now() - start);
-      start = performance.now();
-      for (let i = 0; i < decode; i++) {
-        await this.turn(signal);
-        const parts = lease.sequences.map((sequence) => ({ sequence, tokens: [tokens[i % prompt]] }));
-        runner.forward(parts, (hidden) => runner.logits(hidden, 0, hidden.rows));
-      }
-      decodeMs.push(performance.now() - start);
     }
     return { prefillMs, decodeMs };
   }
@@ -151,17 +156,11 @@ export class Session {
     signal: AbortSignal,
     use: (row: number, logits: Float32Array) => void,
   ): Promise<void> {
-    const { runner, definition } = this.model;
+    const { runner, cache, definition } = this.model;
     const { vocabSize } = definition;
     const held = adapterNamed(this.model, adapter);
-    const known = tokens.slice(0, from);
-    using lease = await this.lend(from > 1 ? known : [], signal, 1, held);
-    const [sequence] = lease.sequences;
-    const { rope } = definition;
-    if (from > 1 && rope.key(from) === rope.key(tokens.length)) {
-      sequence.reuse(known, rope, held);
-      sequence.length = tokens.length;
-    } else sequence.begin(tokens.length, rope, held);
+    using _permit = await this.permit(signal);
+    using sequence = cache.open(tokens, held, from - 1)!;
     const size = Math.max(1, Math.min(chunk, this.model.chunk));
     await this.fill(sequence, tokens, size, signal, (hidden) => {
       const first = sequence.position - hidden.rows;
@@ -189,15 +188,10 @@ export class Session {
     }
   }
 
-  private async lend(
-    prompt: readonly number[],
-    signal: AbortSignal,
-    count?: number,
-    adapter?: HeldAdapter,
-  ): Promise<Lease> {
-    const lease = await this.slots.lend(prompt, signal, count, adapter);
-    if (!lease) throw cancelled();
-    return lease;
+  private async permit(signal: AbortSignal, count?: number): Promise<Disposable> {
+    const permit = await this.slots.lend(signal, count);
+    if (!permit) throw cancelled();
+    return permit;
   }
 
   private async turn(signal: AbortSignal): Promise<void> {
