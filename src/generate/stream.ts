@@ -25,7 +25,8 @@ export async function* streamText(
 ): AsyncGenerator<TextEvent> {
   const matcher = new StopMatcher(stop);
   const decode = textDecoder(tokenizer, splitter !== undefined);
-  const cancel = new AbortController();
+  // Leaving the loop ends a generation too, but then it says nothing more of itself.
+  const cancel = stop.length > 0 ? new AbortController() : undefined;
   const pending = new PendingLogprobs();
   let completionTokens = 0;
   let done: DoneEvent | undefined;
@@ -41,22 +42,18 @@ export async function* streamText(
     return pieces.map((piece, i) => (i === 0 && logprobs.length > 0 ? { ...piece, logprobs } : piece));
   };
 
-  const either = signal ? AbortSignal.any([signal, cancel.signal]) : cancel.signal;
-  try {
-    for await (const event of engine.generate(request, either)) {
-      if (event.type === 'done') {
-        done = event;
-        break;
-      }
-      if (matcher.stopped) continue; // on their way when the engine was told to stop
-      completionTokens++;
-      const text = decode.push(event.id);
-      if (event.logprob !== undefined) pending.add(tokenLogprob(tokenizer, event, event.logprob), text.length);
-      yield* events(take(text));
-      if (matcher.stopped) cancel.abort();
+  const either = signal && cancel ? AbortSignal.any([signal, cancel.signal]) : (cancel?.signal ?? signal);
+  for await (const event of engine.generate(request, either)) {
+    if (event.type === 'done') {
+      done = event;
+      break;
     }
-  } finally {
-    cancel.abort();
+    if (matcher.stopped) continue; // on their way when the engine was told to stop
+    completionTokens++;
+    const text = decode.push(event.id);
+    if (event.logprob !== undefined) pending.add(tokenLogprob(tokenizer, event, event.logprob), text.length);
+    yield* events(take(text));
+    if (matcher.stopped) cancel?.abort();
   }
   if (!done) throw new KaiwenError('internal', 'The engine ended an answer without saying why.');
 

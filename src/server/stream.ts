@@ -1,9 +1,11 @@
 /**
  * Streamed responses from frames of text, whatever the protocol makes of them: server-sent events or lines of JSON. The
- * source is drained as fast as it yields: a client that reads slowly must not hold up the engine, and one answer is
- * small. A client that leaves ends the source; the call ends with the last frame.
+ * source is drained as fast as it yields, because a client that reads slowly must not hold up the engine, which serves
+ * others; what waits for such a client is bounded. A client that leaves ends the source; the call ends with the last
+ * frame.
  */
 import type { Call } from './call.js';
+import { HttpError } from './http-error.js';
 
 export interface StreamOptions {
   /** Default: server-sent events. */
@@ -14,6 +16,9 @@ export interface StreamOptions {
   /** The frames that report an error of the source, after which the stream ends. */
   onError: (error: unknown) => string;
 }
+
+/** Bytes that may wait for a client that does not read them; a long answer has a few hundred thousand. */
+const BACKLOG_BYTES = 4 << 20;
 
 /** One server-sent event. */
 export function sse(data: string, event?: string): string {
@@ -32,43 +37,35 @@ export async function streamResponse(
   const { keepAliveMs, report } = call.service;
   const source = await firstWithin(frames, keepAliveMs);
   call.streaming = true;
-  const encoder = new TextEncoder();
-  let gone = false;
-  const body = new ReadableStream<Uint8Array>({
-    start(controller) {
-      let quiet = false;
-      const send = (text: string): void => {
-        quiet = false;
-        if (!gone) controller.enqueue(encoder.encode(text));
-      };
-      const timer = setInterval(() => {
-        if (quiet && keepAlive !== null) send(keepAlive);
-        quiet = true;
-      }, keepAliveMs / 2);
-      const pump = async (): Promise<void> => {
-        try {
-          for (;;) {
-            const { done, value } = await source.next();
-            if (done || gone) break;
-            send(value);
-          }
-        } catch (error) {
-          report(error);
-          send(onError(error));
-        } finally {
-          clearInterval(timer);
-          await source.return?.();
-          call.end();
-          if (!gone) controller.close();
-        }
-      };
-      void pump();
-    },
-    cancel() {
-      gone = true;
-      call.cancel();
-    },
-  });
+  const outlet = new Outlet(call);
+  const pump = async (): Promise<void> => {
+    const timer = setInterval(() => {
+      if (outlet.quiet && keepAlive !== null) outlet.send(keepAlive);
+      outlet.quiet = true;
+    }, keepAliveMs / 2);
+    try {
+      for (;;) {
+        const { done, value } = await source.next();
+        if (done || outlet.gone) break;
+        outlet.send(value);
+      }
+    } catch (error) {
+      report(error);
+      outlet.send(onError(error));
+    } finally {
+      clearInterval(timer);
+      await source.return?.();
+      call.end();
+      outlet.close();
+    }
+  };
+  void pump();
+  // What is there already leaves together with the headers.
+  await new Promise((resolve) => setImmediate(resolve));
+  const body = new ReadableStream<Uint8Array>(
+    { start: (controller) => outlet.open(controller), cancel: () => outlet.leave() },
+    new ByteLengthQueuingStrategy({ highWaterMark: 0 }),
+  );
   return new Response(body, {
     headers: {
       'content-type': contentType,
@@ -78,6 +75,54 @@ export async function streamResponse(
       ...headers,
     },
   });
+}
+
+const encoder = new TextEncoder();
+
+/** The sending end of one response. What comes within one turn of the event loop goes out as one piece. */
+class Outlet {
+  gone = false;
+  /** Nothing was sent since somebody set this. */
+  quiet = false;
+  #text = '';
+  #closed = false;
+  #controller?: ReadableStreamDefaultController<Uint8Array>;
+
+  constructor(private readonly call: Call) {}
+
+  open(controller: ReadableStreamDefaultController<Uint8Array>): void {
+    this.#controller = controller;
+    this.#flush();
+    if (this.#closed) this.close();
+  }
+
+  send(text: string): void {
+    this.quiet = false;
+    if (this.#text === '' && this.#controller) setImmediate(() => this.#flush());
+    this.#text += text;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#flush();
+    if (!this.gone) this.#controller?.close();
+  }
+
+  /** The client takes no more. */
+  leave(): void {
+    this.gone = true;
+    this.call.cancel();
+  }
+
+  #flush(): void {
+    if (this.gone || this.#text === '' || !this.#controller) return;
+    this.#controller.enqueue(encoder.encode(this.#text));
+    this.#text = '';
+    if (-(this.#controller.desiredSize ?? 0) > BACKLOG_BYTES) {
+      this.#controller.error(new HttpError(499, 'slow_reader', 'The client does not read its answer.'));
+      this.leave();
+    }
+  }
 }
 
 /** Waits for the first frame, at most `ms`, then gives back an iterator that still yields it. */
