@@ -154,7 +154,7 @@ describe('the openai client', () => {
     vi.spyOn(engine, 'generate').mockImplementationOnce(async function* () {
       yield { type: 'done', reason: 'repetition', stats };
     });
-    expect(await reason({})).toMatchObject({ finish_reason: 'repetition' });
+    expect(await reason({})).toMatchObject({ finish_reason: 'length', stop_reason: 'repetition' });
   });
 
   it('continues text: several prompts, token ids, echo', async () => {
@@ -351,16 +351,17 @@ describe('bad requests', () => {
     ['bias outside the vocabulary', chat, of({ logit_bias: { 262: 1 } }), 400, 'invalid_value', 'logit_bias'],
     ['too many answers', chat, of({ n: 17 }), 400, 'invalid_value', 'n'],
     ['alternatives without logprobs', chat, of({ top_logprobs: 2 }), 400, 'invalid_value', 'top_logprobs'],
-    ['tools', chat, of({ tools: [{ type: 'function' }] }), 400, 'unsupported_parameter', 'tools'],
-    ['required tools', chat, of({ tool_choice: 'required' }), 400, 'unsupported_parameter', 'tool_choice'],
+    ['half a tool', chat, of({ tools: [{ type: 'function' }] }), 400, 'invalid_type', 'tools[0].function'],
+    ['required tools', chat, of({ tool_choice: 'required' }), 400, 'invalid_value', 'tool_choice'],
     [
-      'a schema',
+      'no schema',
       chat,
       of({ response_format: { type: 'json_schema' } }),
       400,
-      'unsupported_parameter',
-      'response_format',
+      'invalid_value',
+      'response_format.json_schema',
     ],
+    ['two formats', chat, of({ guided_regex: 'a', guided_choice: ['b'] }), 400, 'invalid_value', 'guided_choice'],
     ['audio', chat, of({ modalities: ['audio'] }), 400, 'unsupported_parameter', 'modalities'],
     ['a suffix', text, '{"prompt":"a","suffix":"b"}', 400, 'unsupported_parameter', 'suffix'],
     ['no prompt', text, '{}', 400, 'missing_required_parameter', 'prompt'],

@@ -62,6 +62,8 @@ export interface GenerateStats {
   /** Of these, how many were in the KV cache already. */
   cachedTokens: number;
   completionTokens: number;
+  /** Of these, how many were thinking; absent where nobody counts. */
+  thinkingTokens?: number;
   prefillMs: number;
   decodeMs: number;
   speculation: SpeculationStats;

@@ -46,7 +46,9 @@ export class Call {
 
   /** As Model.chat does; throws the signal's reason where the call has been cancelled. */
   chat({ model, adapter }: Lease, messages: readonly ChatMessage[], options: ChatOptions): AsyncGenerator<TextEvent> {
-    return this.#read((signal) => model.chat(messages, { ...options, ...(adapter && { adapter }), signal }));
+    return this.#read(options.signal, (signal) =>
+      model.chat(messages, { ...options, ...(adapter && { adapter }), signal }),
+    );
   }
 
   /** As Model.generate does; throws the signal's reason where the call has been cancelled. */
@@ -55,7 +57,9 @@ export class Call {
     prompt: string | readonly number[],
     options: GenerateOptions,
   ): AsyncGenerator<TextEvent> {
-    return this.#read((signal) => model.generate(prompt, { ...options, ...(adapter && { adapter }), signal }));
+    return this.#read(options.signal, (signal) =>
+      model.generate(prompt, { ...options, ...(adapter && { adapter }), signal }),
+    );
   }
 
   /** The client is gone. */
@@ -70,8 +74,13 @@ export class Call {
     this.#ticket.leave();
   }
 
-  async *#read(start: (signal: AbortSignal) => AsyncIterable<TextEvent>): AsyncGenerator<TextEvent> {
-    const { signal, service } = this;
+  /** `own`: ends this answer alone. */
+  async *#read(
+    own: AbortSignal | undefined,
+    start: (signal: AbortSignal) => AsyncIterable<TextEvent>,
+  ): AsyncGenerator<TextEvent> {
+    const { service } = this;
+    const signal = own ? AbortSignal.any([this.signal, own]) : this.signal;
     signal.throwIfAborted();
     let finished = false;
     try {

@@ -1,19 +1,24 @@
 /** `POST /v1/chat/completions`. Thinking comes apart from the answer, as `reasoning_content`. */
 import type { ChatOptions, TextEvent, TokenLogprob } from '../../generate/api.js';
 import type { Call } from '../call.js';
+import { invalidValue } from '../fields.js';
 import { HttpError } from '../http-error.js';
 import type { Lease } from '../hub.js';
-import { Answer, streamChunks } from './answer.js';
+import { Answer, type End, finish, streamChunks } from './answer.js';
+import { outputFormat } from './format.js';
 import { chatLogprob } from './logprobs.js';
-import { generateOptions, seedOf } from './sampling.js';
+import { checkChoices, generateOptions, seedOf } from './sampling.js';
 import { type ChatRequest, parseChat } from './schema.js';
+import { thinkingOptions } from './thinking.js';
+import { toolOptions } from './tools.js';
 
 export async function chatCompletion(call: Call): Promise<Response> {
   const body = parseChat(await call.json());
+  checkChoices(body.n ?? 1, call.service.maxChoices);
   const lease = await call.open(body.model);
-  const options = chatOptions(body, lease, call.service.maxChoices);
-  const answer = new Answer(1, body.n ?? 1, (_prompt, index) => {
-    const events = call.chat(lease, body.messages, { ...options, ...seedOf(body, index) });
+  const options = chatOptions(body, lease);
+  const answer = new Answer(1, body.n ?? 1, (_prompt, index, signal) => {
+    const events = call.chat(lease, body.messages, { ...options, ...seedOf(body, index), signal });
     return body.truncation === 'disabled' ? untrimmed(events) : events;
   });
   const head = { id: `chatcmpl-${crypto.randomUUID()}`, created: Math.floor(Date.now() / 1000), model: lease.id };
@@ -23,76 +28,133 @@ export async function chatCompletion(call: Call): Promise<Response> {
 
 type Head = { id: string; created: number; model: string };
 
-function chatOptions(body: ChatRequest, { model }: Lease, maxChoices: number): ChatOptions {
-  if (body.top_logprobs && !body.logprobs) {
-    const message = "Invalid 'top_logprobs': it needs 'logprobs' to be true.";
-    throw new HttpError(400, 'invalid_value', message, { param: 'top_logprobs' });
-  }
-  const options: ChatOptions = generateOptions(body, model, maxChoices);
+function chatOptions(body: ChatRequest, { model }: Lease): ChatOptions {
+  if (body.top_logprobs && !body.logprobs) throw invalidValue('top_logprobs', "it needs 'logprobs' to be true");
+  const format = outputFormat(body);
   const maxTokens = body.max_completion_tokens ?? body.max_tokens;
-  const think = body.enable_thinking ?? body.chat_template_kwargs?.enable_thinking;
-  if (maxTokens) options.maxTokens = maxTokens;
-  if (body.logprobs) options.logprobs = body.top_logprobs ?? 0;
-  if (typeof think === 'boolean' && model.canThink) options.think = think;
-  return options;
+  return {
+    ...generateOptions(body, model),
+    ...toolOptions(body),
+    ...thinkingOptions(body, model.canThink),
+    ...(format && { format }),
+    ...(maxTokens && { maxTokens }),
+    ...(body.logprobs && { logprobs: body.top_logprobs ?? 0 }),
+  };
 }
 
 /** A conversation that had to lose its oldest turns is an error to those who said so. */
-async function* untrimmed(events: AsyncIterable<TextEvent>): AsyncGenerator<TextEvent> {
+export async function* untrimmed(events: AsyncIterable<TextEvent>, param = 'messages'): AsyncGenerator<TextEvent> {
   for await (const event of events) {
-    if (event.type === 'notice')
-      throw new HttpError(400, 'context_length_exceeded', `The conversation is too long: ${event.message}`, {
-        param: 'messages',
-      });
+    if (event.type === 'notice') {
+      const message = `The conversation is too long: ${event.message}`;
+      throw new HttpError(400, 'context_length_exceeded', message, { param });
+    }
     yield event;
   }
 }
 
+/** Who sent `functions` is answered in their words. */
+const isLegacy = (body: ChatRequest): boolean => (body.functions?.length ?? 0) > 0;
+
+function chatFinish(reason: End, legacy: boolean) {
+  return legacy && reason === 'tool_calls' ? { finish_reason: 'function_call' } : finish(reason);
+}
+
 async function* chunks(answer: Answer, body: ChatRequest, head: Head): AsyncGenerator<object> {
   const withUsage = body.stream_options?.include_usage === true;
+  const legacy = isLegacy(body);
   const frame = { ...head, object: 'chat.completion.chunk' };
-  const usage = withUsage ? { usage: null } : {};
-  const chunk = (index: number, delta: object, rest: object = {}, finish: string | null = null) => ({
+  const chunk = (index: number, delta: object, rest: object = {}) => ({
     ...frame,
-    choices: [{ index, delta, logprobs: null, finish_reason: finish, ...rest }],
-    ...usage,
+    choices: [{ index, delta, logprobs: null, finish_reason: null, ...rest }],
+    ...(withUsage && { usage: null }),
   });
   for await (const event of answer.events()) {
-    const { index } = event;
-    if (event.type === 'start') yield chunk(index, { role: 'assistant', content: '' });
-    else if (event.type === 'thinking') yield chunk(index, { reasoning_content: event.text });
-    else if (event.type === 'text') {
-      const logprobs = event.logprobs ? { logprobs: { content: event.logprobs.map(chatLogprob), refusal: null } } : {};
-      yield chunk(index, { content: event.text }, logprobs);
-    } else if (event.type === 'notice') yield { ...chunk(index, {}), notices: [event.message] };
-    else yield chunk(index, {}, {}, event.reason);
+    const { choice } = event;
+    switch (event.type) {
+      case 'start':
+        yield chunk(choice, { role: 'assistant', content: '' });
+        break;
+      case 'thinking':
+        yield chunk(choice, { reasoning_content: event.text });
+        break;
+      case 'text': {
+        const logprobs = event.logprobs && { content: event.logprobs.map(chatLogprob), refusal: null };
+        yield chunk(choice, { content: event.text }, logprobs && { logprobs });
+        break;
+      }
+      case 'tool_call': {
+        const called = { name: event.name, arguments: '' };
+        const call = { index: event.call, id: event.id, type: 'function', function: called };
+        yield chunk(choice, legacy ? { function_call: called } : { tool_calls: [call] });
+        break;
+      }
+      case 'tool_arguments': {
+        const called = { arguments: event.text };
+        yield chunk(
+          choice,
+          legacy ? { function_call: called } : { tool_calls: [{ index: event.call, function: called }] },
+        );
+        break;
+      }
+      case 'notice':
+        yield { ...chunk(choice, {}), notices: [event.message] };
+        break;
+      case 'finish':
+        yield chunk(choice, {}, chatFinish(event.reason, legacy));
+        break;
+    }
   }
   if (withUsage) yield { ...frame, choices: [], usage: answer.usage };
 }
 
+/** A choice as it grows. */
+class Choice {
+  content = '';
+  thinking = '';
+  readonly logprobs: TokenLogprob[] = [];
+  readonly calls: { id: string; type: 'function'; function: { name: string; arguments: string } }[] = [];
+  end: End = 'stop';
+
+  /** The message that clients know: no content where there are only calls. */
+  message(legacy: boolean) {
+    const { content, thinking, calls } = this;
+    return {
+      role: 'assistant',
+      content: content === '' && calls.length > 0 ? null : content,
+      refusal: null,
+      ...(thinking && { reasoning_content: thinking }),
+      ...(calls.length > 0 && (legacy ? { function_call: calls[0].function } : { tool_calls: calls })),
+    };
+  }
+}
+
 async function whole(answer: Answer, body: ChatRequest, head: Head): Promise<object> {
-  const choices: { content: string; thinking: string; logprobs: TokenLogprob[]; finish: string | null }[] = [];
+  const legacy = isLegacy(body);
+  const choices = Array.from({ length: body.n ?? 1 }, () => new Choice());
   const notices = new Set<string>();
   for await (const event of answer.events()) {
-    if (event.type === 'start') choices.push({ content: '', thinking: '', logprobs: [], finish: null });
-    const choice = choices[event.index];
+    const choice = choices[event.choice];
     if (event.type === 'text') {
       choice.content += event.text;
       if (event.logprobs) choice.logprobs.push(...event.logprobs);
     } else if (event.type === 'thinking') choice.thinking += event.text;
-    else if (event.type === 'finish') choice.finish = event.reason;
+    else if (event.type === 'tool_call')
+      choice.calls[event.call] = { id: event.id, type: 'function', function: { name: event.name, arguments: '' } };
+    else if (event.type === 'tool_arguments') choice.calls[event.call].function.arguments += event.text;
+    else if (event.type === 'finish') choice.end = event.reason;
     else if (event.type === 'notice') notices.add(event.message);
   }
   return {
     ...head,
     object: 'chat.completion',
-    choices: choices.map(({ content, thinking, logprobs, finish }, index) => ({
+    choices: choices.map((choice, index) => ({
       index,
-      message: { role: 'assistant', content, refusal: null, ...(thinking ? { reasoning_content: thinking } : {}) },
-      logprobs: body.logprobs ? { content: logprobs.map(chatLogprob), refusal: null } : null,
-      finish_reason: finish,
+      message: choice.message(legacy),
+      logprobs: body.logprobs ? { content: choice.logprobs.map(chatLogprob), refusal: null } : null,
+      ...chatFinish(choice.end, legacy),
     })),
     usage: answer.usage,
-    ...(notices.size > 0 ? { notices: [...notices] } : {}),
+    ...(notices.size > 0 && { notices: [...notices] }),
   };
 }

@@ -1,5 +1,7 @@
 /** OpenAI's API, under `/v1`. */
+import type { Hono } from 'hono';
 import { handle, type Protocol, refuseOthers } from '../protocol.js';
+import type { AppEnv, Service } from '../service.js';
 import { chatCompletion } from './chat.js';
 import { textCompletion } from './completions.js';
 import { errorResponse } from './errors.js';
@@ -9,14 +11,17 @@ export const openai: Protocol = {
   name: 'openai',
   prefixes: ['/v1/'],
   error: errorResponse,
-  mount(app, service) {
-    const { hub } = service;
-    app.get('/v1/models', (c) => c.json({ object: 'list', data: hub.list().map(modelEntry) }));
-    // A served name may hold slashes.
-    app.get('/v1/models/:id{.+}', (c) => c.json(modelEntry(hub.find(c.req.param('id')))));
-    app.post('/v1/chat/completions', handle(service, chatCompletion));
-    app.post('/v1/completions', handle(service, textCompletion));
-    refuseOthers(app, 'GET, HEAD', ['/v1/models', '/v1/models/:id{.+}']);
-    refuseOthers(app, 'POST', ['/v1/chat/completions', '/v1/completions']);
-  },
+  mount: (app, service) => openaiRoutes(app, service, '/v1'),
 };
+
+/** Mounts the API under `base`: `/v1`, or where another protocol has a compatible twin. */
+export function openaiRoutes(app: Hono<AppEnv>, service: Service, base: string): void {
+  const { hub } = service;
+  app.get(`${base}/models`, (c) => c.json({ object: 'list', data: hub.list().map(modelEntry) }));
+  // A served name may hold slashes.
+  app.get(`${base}/models/:id{.+}`, (c) => c.json(modelEntry(hub.find(c.req.param('id')))));
+  app.post(`${base}/chat/completions`, handle(service, chatCompletion));
+  app.post(`${base}/completions`, handle(service, textCompletion));
+  refuseOthers(app, 'GET, HEAD', [`${base}/models`, `${base}/models/:id{.+}`]);
+  refuseOthers(app, 'POST', [`${base}/chat/completions`, `${base}/completions`]);
+}
