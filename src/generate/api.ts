@@ -97,7 +97,8 @@ export type TextEvent =
   | { type: 'tool_call'; index: number; id: string; name: string; logprobs?: TokenLogprob[] }
   | { type: 'tool_arguments'; index: number; text: string; logprobs?: TokenLogprob[] }
   | { type: 'notice'; message: string }
-  | { type: 'done'; reason: AnswerEnd; stats: GenerateStats };
+  /** `stop`: the stop string that ended it. */
+  | { type: 'done'; reason: AnswerEnd; stop?: string; stats: GenerateStats };
 
 export interface Model extends AsyncDisposable {
   /** The folder's or file's name without extension. */

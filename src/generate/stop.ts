@@ -8,7 +8,7 @@ import { KaiwenError } from '../errors.js';
 export class StopMatcher {
   readonly #stops: readonly string[];
   #held = '';
-  #stopped = false;
+  #found: string | undefined;
   #swallowed = 0;
 
   /** Throws KaiwenError 'bad_input' on an empty stop string. */
@@ -23,17 +23,22 @@ export class StopMatcher {
 
   /** A stop string has come: nothing follows. */
   get stopped(): boolean {
-    return this.#stopped;
+    return this.#found !== undefined;
+  }
+
+  /** The stop string that has come. */
+  get found(): string | undefined {
+    return this.#found;
   }
 
   /** Characters at the end of what was taken that are not shown: not yet, or cut off. */
   get held(): number {
-    return this.#stopped ? this.#swallowed : this.#held.length;
+    return this.stopped ? this.#swallowed : this.#held.length;
   }
 
   /** The text that may be shown now. */
   push(text: string): string {
-    if (this.#stopped) return '';
+    if (this.stopped) return '';
     if (this.#stops.length === 0) return text;
     const buffer = this.#held + text;
     let start = -1;
@@ -46,7 +51,7 @@ export class StopMatcher {
       }
     }
     if (start >= 0) {
-      this.#stopped = true;
+      this.#found = buffer.slice(start, end);
       this.#held = '';
       this.#swallowed = buffer.length - start;
       return buffer.slice(0, start);

@@ -62,8 +62,8 @@ export async function* streamText(
     const left = matcher.stopped ? [] : pending.take(0, true);
     if (left.length > 0) yield { type: 'text', text: '', logprobs: left };
   }
-  const reason = matcher.stopped ? 'stop' : done.reason;
-  yield { type: 'done', reason, stats: { ...done.stats, completionTokens } };
+  const ended = matcher.stopped ? { reason: 'stop' as const, stop: matcher.found } : { reason: done.reason };
+  yield { type: 'done', ...ended, stats: { ...done.stats, completionTokens } };
 }
 
 function rest(matcher: StopMatcher): Piece[] {

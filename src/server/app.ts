@@ -6,16 +6,17 @@ import { Hono } from 'hono';
 import { cors } from 'hono/cors';
 import type { Model } from '../generate/api.js';
 import { accessCheck } from './access.js';
+import { anthropic } from './anthropic/protocol.js';
 import { HttpError, toHttpError } from './http-error.js';
 import { type ModelHub, singleModel } from './hub.js';
 import { Lifecycle } from './lifecycle.js';
 import { openai } from './openai/protocol.js';
-import { type Protocol, refuseOthers } from './protocol.js';
+import { type Protocol, protocolFor, refuseOthers } from './protocol.js';
 import type { AppEnv, Service } from './service.js';
 import { Totals } from './stats.js';
 
 /** The first one's shape of errors is that of all paths that belong to none. */
-const PROTOCOLS: readonly Protocol[] = [openai];
+const PROTOCOLS: readonly Protocol[] = [openai, anthropic];
 
 export interface AppOptions {
   /** The name clients know the model by; default its own. */
@@ -84,19 +85,18 @@ export function createApp(models: Model | ModelHub, options: AppOptions = {}): H
     return c.json(service.totals.report(id, info, { total: admitted, running }));
   });
   refuseOthers(app, 'GET, HEAD', ['/health', '/stats']);
-  for (const protocol of PROTOCOLS) protocol.mount(app, service);
+  // The first one's routes come last: others take what is theirs of paths that they share with it.
+  for (const protocol of [...PROTOCOLS].reverse()) protocol.mount(app, service);
 
-  const answer = (error: unknown, path: string, requestId: string): Response => {
-    const protocol = PROTOCOLS.find(({ prefixes }) => prefixes.some((prefix) => path.startsWith(prefix)));
-    return (protocol ?? PROTOCOLS[0]).error(toHttpError(error), requestId);
-  };
+  const answer = (error: unknown, request: Request, requestId: string): Response =>
+    protocolFor(request, PROTOCOLS).error(toHttpError(error), requestId);
   app.notFound((c) => {
     const error = new HttpError(404, 'unknown_url', `Unknown URL: ${c.req.method} ${c.req.path}. See docs/api.md.`);
-    return answer(error, c.req.path, c.get('requestId'));
+    return answer(error, c.req.raw, c.get('requestId'));
   });
   app.onError((error, c) => {
     service.report(error);
-    return answer(error, c.req.path, c.get('requestId'));
+    return answer(error, c.req.raw, c.get('requestId'));
   });
   return app;
 }
