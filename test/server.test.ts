@@ -6,6 +6,7 @@ import { KaiwenError } from '../src/errors.js';
 import { TextModel } from '../src/generate/model.js';
 import { createApp } from '../src/server/app.js';
 import { listen, type RunningServer } from '../src/server/listen.js';
+import { textLog } from '../src/server/logs.js';
 import { CHATML } from '../src/tokenizer/chat-template.js';
 import { ByteTokenizer, type Script, ScriptedEngine } from './scripted-engine.js';
 
@@ -47,7 +48,12 @@ const logged: string[] = [];
 
 beforeAll(async () => {
   script = hello;
-  server = await listen(model, { port: 0, bodyLimit: 100_000, keepAliveMs: 200, log: (line) => logged.push(line) });
+  server = await listen(model, {
+    port: 0,
+    bodyLimit: 100_000,
+    keepAliveMs: 200,
+    log: textLog((line) => logged.push(line)),
+  });
   openai = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'none', maxRetries: 0, timeout: 20_000 });
 });
 afterEach(() => {

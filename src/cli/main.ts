@@ -21,6 +21,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'answer over HTTP with an OpenAI-compatible interface',
     load: async () => (await import('./serve.js')).serveCommand(),
   },
+  key: {
+    summary: 'make an API key for a server',
+    load: async () => (await import('./key.js')).keyCommand(),
+  },
   train: {
     summary: 'train a model of your own, from nothing or from one that is there',
     load: async () => (await import('./train.js')).trainCommand(),

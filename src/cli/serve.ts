@@ -1,6 +1,11 @@
 /** `kaiwen serve`: a model behind an OpenAI-compatible HTTP interface, until a signal stops it. */
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
+import { KeyFile } from '../server/keys-file.js';
 import { listen, type RunningServer } from '../server/listen.js';
+import { jsonLog, type Log, textLog } from '../server/logs.js';
+import { UsageFile } from '../server/usage-file.js';
 import { showNotices } from './backend.js';
 import {
   addAdapterOption,
@@ -16,6 +21,11 @@ interface ServeFlags extends EngineFlags {
   host: string;
   port: number;
   apiKey?: string;
+  keys?: string;
+  data?: string;
+  timeout: number;
+  logFormat: 'text' | 'json';
+  logText?: boolean;
   name?: string;
   cors?: string[];
   parallel?: number;
@@ -43,6 +53,7 @@ export function serveCommand(): Command {
     .option('--host <host>', 'address to listen on; one that others reach needs an API key', '127.0.0.1')
     .option('--port <n>', 'port to listen on; 0 takes a free one', wholeNumber(0, 65_535), 8080)
     .addOption(new Option('--api-key <key>', 'key that clients must send').env('KAIWEN_API_KEY'))
+    .addOption(new Option('--keys <file>', 'YAML file of keys and their limits').conflicts('apiKey'))
     .option('--name <name>', "the model's name for clients (default: its file's)")
     .option('--cors <origin>', 'let web pages of this origin call; may be given again', collect)
     .option(
@@ -52,7 +63,13 @@ export function serveCommand(): Command {
     )
     .option('--max-requests <n>', 'requests that may run or wait at once', wholeNumber(1, 100_000), 64)
     .option('--grace <seconds>', 'how long running answers may take to finish on a stop', wholeNumber(0, 86_400), 30)
-    .option('--quiet', 'no line on standard error for each request');
+    .option('--timeout <seconds>', 'how long a request may take', wholeNumber(1, 86_400), 600)
+    .option('--data <folder>', 'folder for files, batches and stored responses (default: ~/.kaiwen/serve-PORT)')
+    .addOption(
+      new Option('--log-format <format>', 'lines for people or for programs').choices(['text', 'json']).default('text'),
+    )
+    .option('--log-text', 'log what is asked and answered, too')
+    .option('--quiet', 'log only what goes wrong');
   addAdapterOption(command, 'LoRA adapter that clients ask for by its name (name=path); may be given again');
   return addSpeculationOption(addEngineOptions(command)).addHelpText('after', EXAMPLES).action(serve);
 }
@@ -60,15 +77,21 @@ export function serveCommand(): Command {
 async function serve(path: string, flags: ServeFlags): Promise<void> {
   const model = await loadModel(path, { ...engineFrom(flags), sequences: flags.parallel ?? 'fitting' });
   try {
-    const { host, port, name, cors, maxRequests } = flags;
+    const { host, port, name, cors, maxRequests, logText } = flags;
     // An empty variable in the environment means no key, not an empty one.
     const apiKey = flags.apiKey === '' ? undefined : flags.apiKey;
-    const log = (line: string): void => {
-      if (!flags.quiet || line.startsWith('error')) process.stderr.write(`${new Date().toISOString()} ${line}\n`);
-    };
-    const server = await listen(model, { host, port, apiKey, name, cors, maxRequests, log });
+    const log = await openLog(flags);
+    using keys = flags.keys === undefined ? undefined : new KeyFile(flags.keys, log.note);
+    const data = resolve(flags.data ?? join(homedir(), '.kaiwen', `serve-${port}`));
+    using usage = keys && new UsageFile(data, log.fault);
+    process.on('SIGHUP', () => keys?.reload());
+    const server = await listen(model, {
+      ...{ host, port, name, cors, maxRequests, data, log, logText, apiKey, keys },
+      limiter: usage?.limiter,
+      timeoutMs: flags.timeout * 1000,
+    });
     showNotices(model.info);
-    process.stdout.write(greeting(server, name ?? model.name, apiKey !== undefined));
+    process.stdout.write(greeting(server, name ?? model.name, apiKey !== undefined || keys !== undefined));
     for (const adapter of model.info.adapters)
       process.stdout.write(`  "model": "${adapter.name}" asks for the adapter\n`);
     await untilSignal();
@@ -83,6 +106,14 @@ async function serve(path: string, flags: ServeFlags): Promise<void> {
   }
   // The handlers of a second signal would keep the process.
   process.exit(0);
+}
+
+async function openLog({ logFormat, quiet }: ServeFlags): Promise<Log> {
+  if (logFormat === 'text')
+    return textLog((line) => process.stderr.write(`${new Date().toISOString()} ${line}\n`), quiet);
+  const { default: pino } = await import('pino');
+  const options = { base: undefined, timestamp: pino.stdTimeFunctions.isoTime };
+  return jsonLog(pino(options, pino.destination({ dest: 2, sync: true })), quiet);
 }
 
 function greeting({ url }: RunningServer, name: string, withKey: boolean): string {

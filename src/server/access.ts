@@ -1,8 +1,9 @@
 /**
- * Who may talk to the server. With an API key: whoever holds it. Without: programs of this machine, and no web page
+ * Who may talk to the server. With API keys: whoever holds one. Without: programs of this machine, and no web page
  * that a browser on it happens to show, be it by a cross-site request (Origin) or by DNS rebinding (Host).
  */
 import { HttpError } from './http-error.js';
+import type { KeyInfo, KeyStore } from './keys.js';
 
 /** Whether a host name or address can only mean this machine. */
 export function isLoopback(host: string): boolean {
@@ -10,13 +11,16 @@ export function isLoopback(host: string): boolean {
   return name === 'localhost' || name.endsWith('.localhost') || name === '::1' || /^127(\.\d{1,3}){3}$/.test(name);
 }
 
-/** Makes the check of one server. It throws HttpError 401 or 403. `origins`: web pages that may call. */
-export function accessCheck(apiKey: string | undefined, origins: readonly string[]) {
-  const expected = apiKey === undefined ? undefined : digest(apiKey);
-  return async (request: Request): Promise<void> => {
-    if (expected) {
-      const given = /^Bearer +(\S+) *$/i.exec(request.headers.get('authorization') ?? '')?.[1];
-      if (given !== undefined && sameBytes(await digest(given), await expected)) return;
+/**
+ * Makes the check of one server, which says whose the request is. It throws HttpError 401 or 403. Without `keys` it is
+ * nobody's. `origins`: web pages that may call.
+ */
+export function accessCheck(keys: KeyStore | undefined, origins: readonly string[]) {
+  return async (request: Request): Promise<KeyInfo | undefined> => {
+    if (keys) {
+      const given = secretOf(request.headers);
+      const key = given === undefined ? undefined : await keys.check(given);
+      if (key) return key;
       const message =
         given === undefined
           ? 'This server needs an API key: send it as "Authorization: Bearer KEY".'
@@ -33,6 +37,7 @@ export function accessCheck(apiKey: string | undefined, origins: readonly string
     const origin = request.headers.get('origin');
     if (origin !== null && !origins.includes(origin) && !sameHost(origin, host))
       throw new HttpError(403, 'origin_not_allowed', `Web pages of '${origin}' may not call this server; see --cors.`);
+    return undefined;
   };
 }
 
@@ -44,13 +49,9 @@ function sameHost(origin: string, host: string): boolean {
   }
 }
 
-/** Digests are compared, so that neither the key's length nor a common beginning shows in the time taken. */
-async function digest(text: string): Promise<Uint8Array> {
-  return new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)));
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  let difference = a.length ^ b.length;
-  for (let i = 0; i < a.length; i++) difference |= a[i] ^ b[i];
-  return difference === 0;
+/** The key as clients of the various protocols send it. */
+function secretOf(headers: Headers): string | undefined {
+  const authorization = headers.get('authorization');
+  if (authorization !== null) return /^Bearer +(\S+) *$/i.exec(authorization)?.[1];
+  return headers.get('x-api-key') ?? headers.get('api-key') ?? undefined;
 }

@@ -1,28 +1,46 @@
 /**
- * The HTTP application over a server's models: web standards only, so it runs wherever `Request` and `Response` do. This file
- * holds what all protocols share (ids, access, health, last-resort errors); each protocol has its own folder.
+ * The HTTP application over a server's models, from `Request` to `Response`. This file holds what all protocols share
+ * (ids, access, health, records, last-resort errors); each protocol has its own folder.
  */
-import { Hono } from 'hono';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { type Context, Hono } from 'hono';
 import { cors } from 'hono/cors';
+import { matchedRoutes } from 'hono/route';
 import type { Model } from '../generate/api.js';
 import { accessCheck } from './access.js';
 import { anthropic } from './anthropic/protocol.js';
 import { HttpError, toHttpError } from './http-error.js';
 import { type ModelHub, singleModel } from './hub.js';
+import { type KeyStore, singleKey } from './keys.js';
 import { Lifecycle } from './lifecycle.js';
+import { type Limiter, LocalLimiter } from './limits.js';
+import { type Log, silentLog } from './logs.js';
 import { openai } from './openai/protocol.js';
 import { type Protocol, protocolFor, refuseOthers } from './protocol.js';
+import { type Observer, RequestRecord } from './record.js';
 import type { AppEnv, Service } from './service.js';
 import { Totals } from './stats.js';
 
 /** The first one's shape of errors is that of all paths that belong to none. */
 const PROTOCOLS: readonly Protocol[] = [openai, anthropic];
 
+/** Headers that web pages of other origins may read. */
+const EXPOSED = [
+  'x-request-id',
+  'retry-after',
+  ...['limit', 'remaining', 'reset'].flatMap((what) => [`x-ratelimit-${what}-requests`, `x-ratelimit-${what}-tokens`]),
+];
+
 export interface AppOptions {
   /** The name clients know the model by; default its own. */
   name?: string;
-  /** Without a key only this machine is answered. */
+  /** Who may call. Without keys only this machine is answered. */
+  keys?: KeyStore;
+  /** Shorthand for one key without limits. */
   apiKey?: string;
+  /** Default: limits within this process. */
+  limiter?: Limiter;
   /** Origins of web pages that may call; default none. */
   cors?: readonly string[];
   /** Largest request body in bytes; default 16 MiB. */
@@ -33,40 +51,56 @@ export interface AppOptions {
   maxChoices?: number;
   /** Silence in a stream after which a comment is sent; default 10 s. */
   keepAliveMs?: number;
+  /** How long a request may take, in milliseconds; default 10 minutes. */
+  timeoutMs?: number;
+  /** Folder for files, batches and stored responses; made when needed. Default: `kaiwen` in the system's for temporary files. */
+  data?: string;
   lifecycle?: Lifecycle;
-  /** One line a request, and what went wrong inside. Holds no text of prompts or answers and no keys. */
-  log?: (line: string) => void;
+  /** Default: none. */
+  log?: Log;
+  /** Whether the log tells what was asked and answered. Default false. */
+  logText?: boolean;
 }
 
 /** The server's routes for `models`, which the caller closes. Throws KaiwenError 'usage' if names clash. */
 export function createApp(models: Model | ModelHub, options: AppOptions = {}): Hono<AppEnv> {
-  const log = options.log ?? (() => {});
+  const log = options.log ?? silentLog;
   const origins = options.cors ?? [];
   const service: Service = {
     hub: 'list' in models ? models : singleModel(models, options.name),
     bodyLimit: options.bodyLimit ?? 16 << 20,
     maxChoices: options.maxChoices ?? 16,
     keepAliveMs: options.keepAliveMs ?? 10_000,
+    timeoutMs: options.timeoutMs ?? 600_000,
+    data: resolve(options.data ?? join(tmpdir(), 'kaiwen')),
     lifecycle: options.lifecycle ?? new Lifecycle(options.maxRequests ?? 64),
+    limiter: options.limiter ?? new LocalLimiter(),
     totals: new Totals(),
+    observer: together([log]),
+    logText: options.logText ?? false,
     report: (error) => {
-      const { status, cause } = toHttpError(error);
-      if (status === 500) log(`error: ${trace(cause)}`);
+      if (toHttpError(error).status === 500) log.fault(error);
     },
   };
-  const check = accessCheck(options.apiKey, origins);
+  const keys = options.keys ?? (options.apiKey === undefined ? undefined : singleKey(options.apiKey));
+  const check = accessCheck(keys, origins);
 
   const app = new Hono<AppEnv>();
   app.use(async (c, next) => {
-    const id = crypto.randomUUID();
-    const started = performance.now();
-    c.set('requestId', id);
+    const { path } = c.req;
+    const record = new RequestRecord(crypto.randomUUID(), c.req.method, path, c.req.header('traceparent') ?? null);
+    c.set('requestId', record.id);
+    c.set('record', record);
+    record.route = matchedRoutes(c).at(-1)?.path ?? '';
+    record.protocol = protocolFor(c.req.raw, path, PROTOCOLS)?.name ?? '';
     await next();
-    c.header('x-request-id', id);
-    const ms = Math.round(performance.now() - started);
-    log(`${c.req.method} ${c.req.path} ${c.res.status} ${ms} ms ${id}`);
+    c.res.headers.set('x-request-id', record.id);
+    if (record.streaming) return;
+    record.status = c.res.status;
+    record.ended = performance.now();
+    service.observer.requestEnded(record);
   });
-  if (origins.length > 0) app.use(cors({ origin: [...origins], exposeHeaders: ['x-request-id'] }));
+  if (origins.length > 0) app.use(cors({ origin: [...origins], exposeHeaders: EXPOSED }));
 
   app.get('/health', (c) => {
     const { draining, running } = service.lifecycle;
@@ -76,7 +110,9 @@ export function createApp(models: Model | ModelHub, options: AppOptions = {}): H
     );
   });
   app.use(async (c, next) => {
-    await check(c.req.raw);
+    const key = await check(c.req.raw);
+    c.set('key', key);
+    c.get('record').key = key?.id;
     await next();
   });
   app.get('/stats', (c) => {
@@ -88,22 +124,30 @@ export function createApp(models: Model | ModelHub, options: AppOptions = {}): H
   // The first one's routes come last: others take what is theirs of paths that they share with it.
   for (const protocol of [...PROTOCOLS].reverse()) protocol.mount(app, service);
 
-  const answer = (error: unknown, request: Request, requestId: string): Response =>
-    protocolFor(request, PROTOCOLS).error(toHttpError(error), requestId);
-  app.notFound((c) => {
-    const error = new HttpError(404, 'unknown_url', `Unknown URL: ${c.req.method} ${c.req.path}. See docs/api.md.`);
-    return answer(error, c.req.raw, c.get('requestId'));
-  });
+  const answer = (thrown: unknown, c: Context<AppEnv>): Response => {
+    const error = toHttpError(thrown);
+    c.get('record').error = error.code;
+    return (protocolFor(c.req.raw, c.req.path, PROTOCOLS) ?? PROTOCOLS[0]).error(error, c.get('requestId'));
+  };
+  app.notFound((c) =>
+    answer(new HttpError(404, 'unknown_url', `Unknown URL: ${c.req.method} ${c.req.path}. See docs/api.md.`), c),
+  );
   app.onError((error, c) => {
     service.report(error);
-    return answer(error, c.req.raw, c.get('requestId'));
+    return answer(error, c);
   });
   return app;
 }
 
-/** Where a failure came from, down to the first cause. An engine's causes are the stacks of its worker. */
-function trace(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const own = error.stack ?? error.message;
-  return error.cause === undefined ? own : `${own}\ncaused by: ${trace(error.cause)}`;
+/** One observer that tells several. */
+function together(observers: readonly Observer[]): Required<Observer> {
+  const hearers = observers.filter(({ piece }) => piece);
+  return {
+    requestEnded(record) {
+      for (const observer of observers) observer.requestEnded(record);
+    },
+    piece(ms) {
+      for (const observer of hearers) observer.piece!(ms);
+    },
+  };
 }

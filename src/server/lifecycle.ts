@@ -38,8 +38,8 @@ export class Lifecycle {
     return this.#draining;
   }
 
-  /** Throws HttpError 503 if the server stops or is full. */
-  admit(request: Request): Ticket {
+  /** A place for at most `limitMs`. Throws HttpError 503 if the server stops or is full. */
+  admit(request: Request, limitMs: number): Ticket {
     if (this.#draining) throw stopping();
     if (this.#running.size >= this.#limit) {
       const message = `The server already holds ${this.#limit} requests: try again later.`;
@@ -47,7 +47,9 @@ export class Lifecycle {
     }
     this.#admitted++;
     const controller = new AbortController();
+    const late = setTimeout(() => controller.abort(timedOut(limitMs)), limitMs + LATE_MS);
     const leave = (): void => {
+      clearTimeout(late);
       request.signal.removeEventListener('abort', cancel);
       if (this.#running.delete(controller) && this.#running.size === 0) this.#whenIdle?.();
     };
@@ -77,6 +79,13 @@ export class Lifecycle {
     clearTimeout(timer);
     for (const controller of this.#running) controller.abort(stopping());
   }
+}
+
+/** An answer whose time is up ends by itself; what has not ended so long after that is broken off. */
+const LATE_MS = 2_000;
+
+function timedOut(limitMs: number): HttpError {
+  return new HttpError(504, 'request_timeout', `The request took longer than ${limitMs / 1000} s.`);
 }
 
 function stopping(): HttpError {

@@ -33,9 +33,9 @@ export async function listen(models: Model | ModelHub, options: ListenOptions = 
   const { host = '127.0.0.1', port = 8080, maxRequests = 64 } = options;
   if (options.apiKey !== undefined && !/^[\x21-\x7e]+$/.test(options.apiKey))
     throw new KaiwenError('usage', 'the API key must be printable ASCII without spaces, and not empty.');
-  if (options.apiKey === undefined && !isLoopback(host))
+  if (options.apiKey === undefined && !options.keys && !isLoopback(host))
     throw new KaiwenError('usage', `other machines could reach ${host}, and no API key is set.`, {
-      remedy: 'Set KAIWEN_API_KEY or --api-key, or keep to 127.0.0.1.',
+      remedy: 'Set KAIWEN_API_KEY, --api-key or --keys, or keep to 127.0.0.1.',
     });
   const lifecycle = new Lifecycle(maxRequests);
   const app = createApp(models, { ...options, lifecycle });

@@ -12,26 +12,36 @@ export interface Protocol {
   /** Whether a request says that its client speaks this protocol, whatever its path. */
   speaks?(request: Request): boolean;
   /** The routes, for the OpenAPI document. */
-  readonly docs?: readonly RouteDoc[];
+  readonly docs: readonly RouteDoc[];
   error(error: HttpError, requestId: string): Response;
   mount(app: Hono<AppEnv>, service: Service): void;
 }
 
-/** Whose shape an error of `request` has: the protocol its client says it speaks, or the one whose path it is, or the first. */
-export function protocolFor(request: Request, protocols: readonly Protocol[]): Protocol {
-  const { pathname } = new URL(request.url);
-  const reach = ({ prefixes }: Protocol): number =>
-    Math.max(0, ...prefixes.map((prefix) => (pathname.startsWith(prefix) ? prefix.length : 0)));
-  const said = protocols.find((protocol) => protocol.speaks?.(request));
-  return said ?? protocols.reduce((best, protocol) => (reach(protocol) > reach(best) ? protocol : best));
+/**
+ * Who is to answer a request: the protocol that its client says it speaks, or the one with the longest prefix of its
+ * path; undefined where there is none.
+ */
+export function protocolFor(request: Request, path: string, protocols: readonly Protocol[]): Protocol | undefined {
+  let found: Protocol | undefined;
+  let reach = 0;
+  for (const protocol of protocols) {
+    if (protocol.speaks?.(request)) return protocol;
+    for (const prefix of protocol.prefixes) {
+      if (prefix.length > reach && path.startsWith(prefix)) [found, reach] = [protocol, prefix.length];
+    }
+  }
+  return found;
 }
 
 /** A route's handler under a call of its own, which ends with the response or with the last byte of its stream. */
 export function handle(service: Service, handler: (call: Call, c: Context<AppEnv>) => Promise<Response>) {
   return async (c: Context<AppEnv>): Promise<Response> => {
-    const call = new Call(c.get('requestId'), c.req.raw, service);
+    const call = new Call(c.req.raw, service, c.get('record'), c.get('key'));
     try {
-      return await handler(call, c);
+      const response = await handler(call, c);
+      const limits = call.limitHeaders;
+      for (const name in limits) response.headers.set(name, limits[name]);
+      return response;
     } finally {
       if (!call.streaming) call.end();
     }

@@ -1,7 +1,9 @@
 /** What every protocol stands on: one server's models, limits and books. */
-
 import type { ModelHub } from './hub.js';
+import type { KeyInfo } from './keys.js';
 import type { Lifecycle } from './lifecycle.js';
+import type { Limiter } from './limits.js';
+import type { Observer, RequestRecord } from './record.js';
 import type { Totals } from './stats.js';
 
 export interface Service {
@@ -12,11 +14,26 @@ export interface Service {
   readonly maxChoices: number;
   /** Silence in a stream after which something is sent that clients skip. */
   readonly keepAliveMs: number;
+  /** How long a request may take; then its answer ends where it is. */
+  readonly timeoutMs: number;
+  /** Absolute path of the folder for files, batches and stored responses, each in one of its own; made when needed. */
+  readonly data: string;
   readonly lifecycle: Lifecycle;
+  readonly limiter: Limiter;
   readonly totals: Totals;
+  readonly observer: Required<Observer>;
+  /** Whether records hold what was asked and answered. */
+  readonly logText: boolean;
   /** Writes down a failure that no client caused. */
   readonly report: (error: unknown) => void;
 }
 
 /** What the application knows of a request before a protocol sees it. */
-export type AppEnv = { Variables: { requestId: string } };
+export type AppEnv = {
+  Variables: {
+    requestId: string;
+    record: RequestRecord;
+    /** Whose request it is; undefined where the server has no keys. */
+    key?: KeyInfo;
+  };
+};

@@ -5,7 +5,7 @@
  * frame.
  */
 import type { Call } from './call.js';
-import { HttpError } from './http-error.js';
+import { HttpError, toHttpError } from './http-error.js';
 
 export interface StreamOptions {
   /** Default: server-sent events. */
@@ -36,7 +36,7 @@ export async function streamResponse(
 ): Promise<Response> {
   const { keepAliveMs, report } = call.service;
   const source = await firstWithin(frames, keepAliveMs);
-  call.streaming = true;
+  call.stream();
   const outlet = new Outlet(call);
   const pump = async (): Promise<void> => {
     const timer = setInterval(() => {
@@ -51,6 +51,7 @@ export async function streamResponse(
       }
     } catch (error) {
       report(error);
+      call.record.error = toHttpError(error).code;
       outlet.send(onError(error));
     } finally {
       clearInterval(timer);

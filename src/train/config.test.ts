@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { describeError } from '../errors.js';
+import { nearest } from '../formats/nearest.js';
 import { TrainConfig } from './config.js';
 import { type FlagSetting, readConfig } from './config-file.js';
-import { nearest } from './nearest.js';
 
 let folder: string;
 beforeAll(() => {

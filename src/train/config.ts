@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { SHAPES } from '../data/shapes.js';
+import type { Complaint } from '../formats/yaml.js';
 import { SCHEDULES } from './schedule.js';
 
 export const METHODS = ['pretrain', 'continue', 'sft', 'dpo', 'distill'] as const;
@@ -132,11 +133,6 @@ const BELONGS: Partial<Record<keyof TrainConfig, readonly Method[]>> = {
   dpo: ['dpo'],
   distill: ['distill'],
 };
-
-export interface Complaint {
-  path: readonly (string | number)[];
-  message: string;
-}
 
 /** What the schema cannot say: keys that need or exclude one another. */
 export function contradictions(config: TrainConfig): Complaint[] {

@@ -11,6 +11,7 @@ export const openai: Protocol = {
   name: 'openai',
   prefixes: ['/v1/'],
   error: errorResponse,
+  docs: [],
   mount: (app, service) => openaiRoutes(app, service, '/v1'),
 };
 
