@@ -30,6 +30,29 @@ export interface SamplingParams {
 
 export type FinishReason = 'stop' | 'length' | 'repetition' | 'aborted' | 'timeout';
 
+/** Where an answer's thinking begins and ends, in token ids, and how much of it there may be. */
+export interface ThinkingControl {
+  /** The prompt ends inside it. Else it begins where the answer begins with `start`. */
+  open: boolean;
+  start: readonly number[];
+  end: readonly number[];
+  /** The most tokens of thinking, exact; then those of `close` are put into the answer. */
+  budget?: number;
+  /** Ends with `end`, or with `end` and blank lines. */
+  close: readonly number[];
+}
+
+/** What an answer must match, from its first token after thinking to its last. */
+export type GrammarSource =
+  | { kind: 'json' }
+  /** JSON Schema, draft 2020-12, as JSON text. */
+  | { kind: 'json_schema'; schema: string }
+  | { kind: 'regex'; pattern: string }
+  /** Extended Backus-Naur form as xgrammar reads it; the rule `root` is the answer. */
+  | { kind: 'ebnf'; grammar: string }
+  /** xgrammar's structural tag as JSON text: free text with constrained parts. */
+  | { kind: 'structural'; tag: string };
+
 export interface GenerateRequest {
   /** The prompt; must be shorter than the context. */
   tokens: readonly number[];
@@ -43,6 +66,10 @@ export interface GenerateRequest {
   logprobs?: number;
   /** Stop endless repetition with finish reason 'repetition'. */
   detectRepetition: boolean;
+  /** Counts thinking, and ends it where it may not go on. */
+  thinking?: ThinkingControl;
+  /** Tokens that would break it cannot be drawn. A source that cannot be compiled fails before the first event. */
+  grammar?: GrammarSource;
   /** Requests of one group take turns with those of others (an API key's id). Absent: one common group. */
   group?: string;
   /** Milliseconds from now after which the answer ends with reason 'timeout', whether it has begun or not. */

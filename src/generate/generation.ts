@@ -3,6 +3,8 @@
  * computes them, and beside which others, is the scheduler's business.
  */
 import type { DoneEvent, FinishReason, GenerateRequest, SpeculationStats, TokenEvent } from './engine.js';
+import type { Constraint } from './grammar/constraint.js';
+import { Guide } from './guide.js';
 import type { LoadedModel } from './loaded-model.js';
 import { RepetitionDetector } from './repetition.js';
 import { MAX_STEP_ROWS } from './runner.js';
@@ -21,6 +23,7 @@ export class Generation {
   private readonly sampler: Sampler;
   private readonly repetition?: RepetitionDetector;
   private readonly stop: ReadonlySet<number>;
+  private readonly guide: Guide;
   private readonly started = performance.now();
   private decodeStarted?: number;
   private completionTokens = 0;
@@ -35,10 +38,12 @@ export class Generation {
     readonly sequence: Sequence,
     private readonly model: LoadedModel,
     private readonly drafter?: Drafter,
+    constraint?: Constraint,
   ) {
     this.sampler = new Sampler(request.sampling, model.definition.vocabSize, request.tokens);
     this.repetition = request.detectRepetition ? new RepetitionDetector() : undefined;
     this.stop = new Set(request.stopTokens);
+    this.guide = new Guide(request.thinking, constraint, this.stop);
     this.cachedTokens = sequence.position;
   }
 
@@ -93,9 +98,16 @@ export class Generation {
   private draw(logits: Float32Array, events: (TokenEvent | DoneEvent)[]): FinishReason | undefined {
     const { maxTokens, logprobs } = this.request;
     if (this.completionTokens >= maxTokens) return 'length';
-    const { id, logprob, top } = this.sampler.next(logits, logprobs);
+    const { forced, allowed } = this.guide.next();
+    const { sampler } = this;
+    const sample =
+      forced === undefined ? sampler.next(logits, logprobs, allowed) : sampler.take(forced, logits, logprobs);
+    // The grammar lets nothing follow, and the model has no token that ends an answer.
+    if (!sample) return 'stop';
+    const { id, logprob, top } = sample;
     this.last = id;
     if (this.stop.has(id)) return 'stop';
+    this.guide.push(id);
     this.completionTokens++;
     this.drafter?.push(id);
     events.push({ type: 'token', id, logprob, top });
@@ -110,7 +122,8 @@ export class Generation {
     const [prefillMs, decodeMs] = [decodeStarted - started, now - decodeStarted];
     const promptTokens = this.request.tokens.length;
     const speculation = { ...this.speculation };
-    const stats = { promptTokens, cachedTokens, completionTokens, prefillMs, decodeMs, speculation };
+    const { thinkingTokens } = this.guide;
+    const stats = { promptTokens, cachedTokens, completionTokens, thinkingTokens, prefillMs, decodeMs, speculation };
     return { type: 'done', reason, stats };
   }
 }

@@ -3,12 +3,26 @@
  * penalties count. Order: logit bias; repetition penalty; frequency and presence penalties; then greedy, or
  * temperature, top-k, top-p, min-p (filters.ts) and a draw. Same parameters, seed and logits: same tokens.
  *
+ * Under a constraint a token is drawn first and asked for then. Where it is refused, the others that are not allowed
+ * lose their logits and it is drawn again: without filters this draws exactly from the model's distribution over the
+ * allowed tokens, greedy takes the best of them, and filters see only what is left.
+ *
  * Log-probabilities are those of the model's own distribution, before everything above.
  */
 import { KaiwenError } from '../errors.js';
 import type { SamplingParams } from './engine.js';
 import { argmax, Candidates, largest } from './filters.js';
 import { Random } from './random.js';
+
+/** Which tokens may come next. */
+export interface Allowed {
+  allows(id: number): boolean;
+  /** Sets logits of tokens that are not allowed to -Infinity, of all such tokens if `fully`; how many may remain. */
+  restrict(logits: Float32Array, fully: boolean): { all: boolean; left: number };
+}
+
+/** Tokens that are drawn and refused one by one before all are looked at. */
+const TRIES = 24;
 
 export interface Sample {
   id: number;
@@ -69,22 +83,47 @@ export class Sampler {
 
   /**
    * Draws from `logits` [vocab], which are adjusted in place, and records the token. `logprobs`: report the token's
-   * log-probability and this many most likely ones. Throws KaiwenError 'internal' on logits that are not numbers.
+   * log-probability and this many most likely ones. Nothing is drawn where `allowed` leaves nothing. Throws
+   * KaiwenError 'internal' on logits that are not numbers.
    */
-  next(logits: Float32Array, logprobs?: number): Sample {
+  next(logits: Float32Array, logprobs?: number, allowed?: Allowed): Sample | undefined {
     const report = logprobs === undefined ? undefined : logProbabilities(logits, logprobs);
     this.#adjust(logits);
-    const { temperature } = this.#params;
-    let id: number;
-    if (this.#candidates && temperature > 0) {
-      this.#candidates.select(logits, this.#params);
-      id = this.#candidates.draw(this.#random.next());
-    } else {
-      id = argmax(logits);
-    }
+    let id = this.#draw(logits);
+    if (allowed && !allowed.allows(id)) id = this.#drawAllowed(logits, id, allowed);
+    return id < 0 ? undefined : this.#record(id, report);
+  }
+
+  /** Takes `id`, whatever the logits are, as if it had been drawn. */
+  take(id: number, logits: Float32Array, logprobs?: number): Sample {
+    return this.#record(id, logprobs === undefined ? undefined : logProbabilities(logits, logprobs));
+  }
+
+  #record(id: number, report?: ReturnType<typeof logProbabilities>): Sample {
     this.#answer.set(id, (this.#answer.get(id) ?? 0) + 1);
     if (this.#params.repetitionPenalty !== 1) this.#seen.add(id);
     return report ? { id, logprob: report.of(id), top: report.top } : { id };
+  }
+
+  #draw(logits: Float32Array): number {
+    const { temperature } = this.#params;
+    if (!this.#candidates || temperature === 0) return argmax(logits);
+    this.#candidates.select(logits, this.#params);
+    return this.#candidates.draw(this.#random.next());
+  }
+
+  /** Draws again after `refused` was; -1 where nothing is left. */
+  #drawAllowed(logits: Float32Array, refused: number, allowed: Allowed): number {
+    let known = allowed.restrict(logits, false);
+    logits[refused] = -Infinity;
+    for (let tries = 1; known.left > 0; tries++) {
+      if (!anyLeft(logits)) return -1;
+      const id = this.#draw(logits);
+      if (known.all || allowed.allows(id)) return id;
+      logits[id] = -Infinity;
+      if (tries === TRIES) known = allowed.restrict(logits, true);
+    }
+    return -1;
   }
 
   #adjust(logits: Float32Array): void {
@@ -97,6 +136,11 @@ export class Sampler {
       for (const [id, count] of this.#answer) logits[id] -= presencePenalty + frequencyPenalty * count;
     }
   }
+}
+
+function anyLeft(logits: Float32Array): boolean {
+  for (let i = 0; i < logits.length; i++) if (logits[i] > -Infinity) return true;
+  return false;
 }
 
 /** Log-softmax of `logits`: the `count` best, and any other as it was when this was called. */

@@ -2,6 +2,7 @@
 import { KaiwenError } from '../errors.js';
 import type { DoneEvent, GenerateRequest, TokenEvent } from './engine.js';
 import { Generation } from './generation.js';
+import type { Grammars } from './grammar/grammars.js';
 import { adapterNamed } from './held-adapter.js';
 import type { LoadedModel } from './loaded-model.js';
 import type { Result, Task } from './messages.js';
@@ -20,10 +21,11 @@ export class Session {
   private readonly scheduler: Scheduler;
   private readonly habits = newHabits();
 
-  /** `speculate` as in EngineOptions. */
+  /** `speculate` as in EngineOptions. `grammars`: for answers that must match one. */
   constructor(
     private readonly model: LoadedModel,
     private readonly speculate: boolean | 'always' = true,
+    private readonly grammars?: Grammars,
   ) {
     const { info, definition, runner } = model;
     this.slots = new Slots(info.sequences);
@@ -38,13 +40,16 @@ export class Session {
   ): Promise<void> {
     this.checkTokens(request.tokens, this.model.info.context - 1);
     const adapter = adapterNamed(this.model, request.adapter);
+    const { grammar, stopTokens } = request;
+    if (grammar && !this.grammars) throw new KaiwenError('unsupported', 'This engine knows no grammars.');
+    using constraint = grammar && (await this.grammars?.open(grammar, stopTokens, signal));
     using permit = await this.slots.lend(signal);
     if (!permit) return emit(neverStarted(request));
     using sequence = this.model.cache.open(request.tokens, adapter)!;
     // What recurrent layers have taken in cannot be taken back.
     const drafts = this.speculate !== false && !sequence.isRecurrent;
     const drafter = drafts ? new Drafter(request.tokens, this.habits) : undefined;
-    const generation = new Generation(request, sequence, this.model, drafter);
+    const generation = new Generation(request, sequence, this.model, drafter, constraint);
     await this.scheduler.run(generation, signal, emit);
   }
 

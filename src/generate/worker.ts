@@ -4,6 +4,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { KaiwenError } from '../errors.js';
+import { Grammars } from './grammar/grammars.js';
 import { LoadedModel } from './loaded-model.js';
 import { type FromWorker, sendError, type Task, type ToWorker, type WorkerData } from './messages.js';
 import { Session } from './session.js';
@@ -32,12 +33,14 @@ function main(): void {
     return;
   }
   send({ ready: model.info });
-  const session = new Session(model, options.speculate);
+  const grammars = new Grammars(path);
+  const session = new Session(model, options.speculate, grammars);
   const running = new Map<number, { controller: AbortController; ended: Promise<void> }>();
   port.on('message', async (message: ToWorker) => {
     if ('close' in message) {
       for (const { controller } of running.values()) controller.abort();
       await Promise.all([...running.values()].map(({ ended }) => ended));
+      await grammars.close();
       model[Symbol.dispose]();
       port.close();
     } else if ('task' in message) {

@@ -1,0 +1,48 @@
+/** From what a client asks an answer to match to a grammar of the library, tried out a little. */
+import type { GrammarSource } from '../engine.js';
+import { type CompiledGrammar, compile, END, type GrammarImage, type Plan } from './xgrammar.js';
+
+/** Bytes of an answer that are tried. */
+const TRIAL = 400;
+
+/** Throws KaiwenError 'bad_input' or 'unsupported'. May take for ever: to be run in a thread that can be ended. */
+export async function compileSource(source: GrammarSource): Promise<GrammarImage> {
+  const grammar = await compile(planOf(source));
+  const image = grammar.image();
+  await tryOut(grammar);
+  return image;
+}
+
+function planOf(source: GrammarSource): Plan {
+  switch (source.kind) {
+    case 'json':
+      return { kind: 'json' };
+    case 'ebnf':
+      return { kind: 'ebnf', text: source.grammar };
+    case 'regex':
+      return structural({ type: 'regex', pattern: source.pattern });
+    case 'json_schema':
+      return structural({ type: 'json_schema', json_schema: JSON.parse(source.schema) });
+    case 'structural':
+      return { kind: 'structural', text: source.tag };
+  }
+}
+
+function structural(format: object): Plan {
+  return { kind: 'structural', text: JSON.stringify({ type: 'structural_tag', format }) };
+}
+
+/** Follows an answer of arbitrary bytes: what a grammar costs to follow shows here, not in the engine. */
+async function tryOut(grammar: CompiledGrammar): Promise<void> {
+  const matcher = await grammar.matcher();
+  let state = 1;
+  for (let step = 0; step < TRIAL; step++) {
+    const words = matcher.GetNextTokenBitmask(END + 1);
+    const next: number[] = [];
+    for (let byte = 0; byte < END; byte++) if ((words.get(byte >> 5) >>> (byte & 31)) & 1) next.push(byte);
+    words.delete();
+    if (next.length === 0) return;
+    state = (Math.imul(state, 1103515245) + 12345) >>> 0;
+    matcher.AcceptToken(next[(state >>> 8) % next.length], false);
+  }
+}
