@@ -86,6 +86,8 @@ export class Sampler {
    * log-probability and this many most likely ones. Nothing is drawn where `allowed` leaves nothing. Throws
    * KaiwenError 'internal' on logits that are not numbers.
    */
+  next(logits: Float32Array, logprobs?: number): Sample;
+  next(logits: Float32Array, logprobs: number | undefined, allowed: Allowed | undefined): Sample | undefined;
   next(logits: Float32Array, logprobs?: number, allowed?: Allowed): Sample | undefined {
     const report = logprobs === undefined ? undefined : logProbabilities(logits, logprobs);
     this.#adjust(logits);
