@@ -12,7 +12,7 @@ import { accessCheck } from './access.js';
 import { anthropic } from './anthropic/protocol.js';
 import { HttpError, toHttpError } from './http-error.js';
 import { type ModelHub, singleModel } from './hub.js';
-import { type KeyStore, singleKey } from './keys.js';
+import { type KeyInfo, type KeyStore, singleKey } from './keys.js';
 import { Lifecycle } from './lifecycle.js';
 import { type Limiter, LocalLimiter } from './limits.js';
 import { type Log, silentLog } from './logs.js';
@@ -66,6 +66,9 @@ export interface AppOptions {
 export function createApp(models: Model | ModelHub, options: AppOptions = {}): Hono<AppEnv> {
   const log = options.log ?? silentLog;
   const origins = options.cors ?? [];
+  const keys = options.keys ?? (options.apiKey === undefined ? undefined : singleKey(options.apiKey));
+  /** Requests of the server itself, and in whose name they come. */
+  const inner = new WeakMap<Request, KeyInfo | undefined>();
   const service: Service = {
     hub: 'list' in models ? models : singleModel(models, options.name),
     bodyLimit: options.bodyLimit ?? 16 << 20,
@@ -78,11 +81,18 @@ export function createApp(models: Model | ModelHub, options: AppOptions = {}): H
     totals: new Totals(),
     observer: together([log]),
     logText: options.logText ?? false,
+    dispatch: async (request, owner) => {
+      const key = owner === undefined ? undefined : await keys?.find(owner);
+      if (owner !== undefined && !key) {
+        return PROTOCOLS[0].error(new HttpError(401, 'invalid_api_key', 'The API key of this work is no more.'), '');
+      }
+      inner.set(request, key);
+      return app.fetch(request);
+    },
     report: (error) => {
       if (toHttpError(error).status === 500) log.fault(error);
     },
   };
-  const keys = options.keys ?? (options.apiKey === undefined ? undefined : singleKey(options.apiKey));
   const check = accessCheck(keys, origins);
 
   const app = new Hono<AppEnv>();
@@ -110,8 +120,10 @@ export function createApp(models: Model | ModelHub, options: AppOptions = {}): H
     );
   });
   app.use(async (c, next) => {
-    const key = await check(c.req.raw);
+    const isInner = inner.has(c.req.raw);
+    const key = isInner ? inner.get(c.req.raw) : await check(c.req.raw);
     c.set('key', key);
+    c.get('record').isInner = isInner;
     c.get('record').key = key?.id;
     await next();
   });

@@ -135,7 +135,7 @@ export class Call {
       signal,
       timeoutMs: Math.max(1, service.timeoutMs - this.record.ms),
       ...(adapter !== undefined && { adapter }),
-      ...(this.key && { group: this.key.id }),
+      ...this.#group(),
       ...(this.#visit && {
         admit: (prompt, most) => {
           reservation = this.#visit!.reserve(prompt + most);
@@ -162,6 +162,13 @@ export class Call {
     } finally {
       void this.#settle(events, answer, signal, reservation);
     }
+  }
+
+  /** Who takes turns with whom in the engine: work in the background does not come before its owner's own requests. */
+  #group(): { group?: string } {
+    const id = this.key?.id;
+    if (this.record.isInner) return { group: `${id ?? ''} in the background` };
+    return id === undefined ? {} : { group: id };
   }
 
   #note(answer: AnswerRecord, event: TextEvent): void {

@@ -101,6 +101,10 @@ export class KeyFile implements KeyStore, Disposable {
     return this.#ring.check(secret);
   }
 
+  find(id: string): KeyInfo | undefined {
+    return this.#ring.find(id);
+  }
+
   reload(): void {
     try {
       const keys = this.#read();

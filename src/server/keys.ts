@@ -27,6 +27,8 @@ export interface KeyInfo {
 export interface KeyStore {
   /** Whose secret this is; undefined if nobody's. The time it takes says nothing about the secrets that are known. */
   check(secret: string): KeyInfo | undefined | Promise<KeyInfo | undefined>;
+  /** The key of this id, for work that goes on after its request. */
+  find(id: string): KeyInfo | undefined | Promise<KeyInfo | undefined>;
 }
 
 /** A key and the SHA-256 of its secret, as a store keeps it. */
@@ -51,6 +53,11 @@ export class KeyRing implements KeyStore {
     const hash = hashSecret(secret);
     const entry = this.#entries.get(this.#index(hash));
     return entry && timingSafeEqual(entry.hash, hash) ? entry.info : undefined;
+  }
+
+  find(id: string): KeyInfo | undefined {
+    for (const { info } of this.#entries.values()) if (info.id === id) return info;
+    return undefined;
   }
 
   /** Other keys from now on. Requests under way keep what they were admitted with. */

@@ -16,7 +16,7 @@ export interface Ticket {
 export class Lifecycle {
   readonly #limit: number;
   readonly #running = new Set<AbortController>();
-  #draining = false;
+  readonly #stopping = new AbortController();
   #admitted = 0;
   #whenIdle: (() => void) | undefined;
 
@@ -35,12 +35,17 @@ export class Lifecycle {
   }
 
   get draining(): boolean {
-    return this.#draining;
+    return this.#stopping.signal.aborted;
+  }
+
+  /** Aborts when the server begins to stop: work that nobody waits for ends at the next good place. */
+  get stopping(): AbortSignal {
+    return this.#stopping.signal;
   }
 
   /** A place for at most `limitMs`. Throws HttpError 503 if the server stops or is full. */
   admit(request: Request, limitMs: number): Ticket {
-    if (this.#draining) throw stopping();
+    if (this.draining) throw stopping();
     if (this.#running.size >= this.#limit) {
       const message = `The server already holds ${this.#limit} requests: try again later.`;
       throw new HttpError(503, 'overloaded', message, { headers: { 'retry-after': '5' } });
@@ -66,7 +71,7 @@ export class Lifecycle {
 
   /** Admits nobody any more, waits `limitMs` for those who run, then aborts the rest. */
   async drain(limitMs: number): Promise<void> {
-    this.#draining = true;
+    this.#stopping.abort();
     if (this.#running.size === 0) return;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const idle = new Promise<void>((resolve) => {

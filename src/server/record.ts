@@ -35,6 +35,8 @@ export class RequestRecord {
   body?: unknown;
   /** It goes on after its response has begun; whoever streams tells the observer of its end. */
   streaming = false;
+  /** The server's own, as the lines of a batch are. */
+  isInner = false;
   ended?: number;
 
   constructor(

@@ -24,6 +24,11 @@ export interface Service {
   readonly observer: Required<Observer>;
   /** Whether records hold what was asked and answered. */
   readonly logText: boolean;
+  /**
+   * Answers a request that comes from within, in the name of the key `owner` where there is one, at its limits and in
+   * turns of its own.
+   */
+  readonly dispatch: (request: Request, owner: string | undefined) => Promise<Response>;
   /** Writes down a failure that no client caused. */
   readonly report: (error: unknown) => void;
 }

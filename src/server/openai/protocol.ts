@@ -2,9 +2,11 @@
 import type { Hono } from 'hono';
 import { handle, type Protocol, refuseOthers } from '../protocol.js';
 import type { AppEnv, Service } from '../service.js';
+import { mountBatches } from './batches/routes.js';
 import { chatCompletion } from './chat.js';
 import { textCompletion } from './completions.js';
 import { errorResponse } from './errors.js';
+import { mountFiles } from './files/routes.js';
 import { modelEntry } from './models.js';
 
 export const openai: Protocol = {
@@ -12,7 +14,10 @@ export const openai: Protocol = {
   prefixes: ['/v1/'],
   error: errorResponse,
   docs: [],
-  mount: (app, service) => openaiRoutes(app, service, '/v1'),
+  mount(app, service) {
+    openaiRoutes(app, service, '/v1');
+    mountBatches(app, service, mountFiles(app, service));
+  },
 };
 
 /** Mounts the API under `base`: `/v1`, or where another protocol has a compatible twin. */
