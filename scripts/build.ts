@@ -1,15 +1,16 @@
 /**
  * Builds what is missing or older than its sources: the kernels (AssemblyScript, one WebAssembly
- * module for plain SIMD and one for relaxed SIMD) and the TypeScript in src/.
+ * module for plain SIMD and one for relaxed SIMD), the TypeScript in src/ and the chat page in web/.
  *
  *   npm run build            build what changed
  *   npm run build -- --force build everything
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { brotliCompressSync, gzipSync } from 'node:zlib';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const require = createRequire(import.meta.url);
@@ -82,4 +83,18 @@ if (force || modified('dist/.built') <= tsSources) {
   console.error('build: src');
   run('src', packageBin('typescript', 'tsc'), ['-p', 'tsconfig.json']);
   writeFileSync(join(root, 'dist/.built'), '');
+}
+
+const webSources = Math.max(newest('web'), modified('package-lock.json'), modified('scripts/build.ts'));
+if (force || modified('dist/web/.built') <= webSources) {
+  console.error('build: web');
+  run('web', packageBin('vite', 'vite'), ['build', 'web', '--logLevel', 'warn']);
+  for (const entry of readdirSync(join(root, 'dist/web'), { recursive: true, withFileTypes: true })) {
+    if (!/\.(?:html|js|css)$/.test(entry.name)) continue;
+    const path = join(entry.parentPath, entry.name);
+    const bytes = readFileSync(path);
+    writeFileSync(`${path}.br`, brotliCompressSync(bytes));
+    writeFileSync(`${path}.gz`, gzipSync(bytes, { level: 9 }));
+  }
+  writeFileSync(join(root, 'dist/web/.built'), '');
 }

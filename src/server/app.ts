@@ -17,6 +17,7 @@ import { Lifecycle } from './lifecycle.js';
 import { type Limiter, LocalLimiter } from './limits.js';
 import { type Log, silentLog } from './logs.js';
 import { openai } from './openai/protocol.js';
+import { mountPage } from './page.js';
 import { type Protocol, protocolFor, refuseOthers } from './protocol.js';
 import { type Observer, RequestRecord } from './record.js';
 import type { AppEnv, Service } from './service.js';
@@ -119,6 +120,8 @@ export function createApp(models: Model | ModelHub, options: AppOptions = {}): H
       draining ? 503 : 200,
     );
   });
+  // Before the check: the page itself asks for the key.
+  mountPage(app);
   app.use(async (c, next) => {
     const isInner = inner.has(c.req.raw);
     const key = isInner ? inner.get(c.req.raw) : await check(c.req.raw);
