@@ -10,6 +10,7 @@ import { matchedRoutes } from 'hono/route';
 import type { Model } from '../generate/api.js';
 import { accessCheck } from './access.js';
 import { anthropic } from './anthropic/protocol.js';
+import { dashscope } from './dashscope/protocol.js';
 import { HttpError, toHttpError } from './http-error.js';
 import { type ModelHub, singleModel } from './hub.js';
 import { type KeyInfo, type KeyStore, singleKey } from './keys.js';
@@ -24,7 +25,7 @@ import type { AppEnv, Service } from './service.js';
 import { Totals } from './stats.js';
 
 /** The first one's shape of errors is that of all paths that belong to none. */
-const PROTOCOLS: readonly Protocol[] = [openai, anthropic];
+const PROTOCOLS: readonly Protocol[] = [openai, anthropic, dashscope];
 
 /** Headers that web pages of other origins may read. */
 const EXPOSED = [

@@ -1,0 +1,23 @@
+import type { RouteDoc } from '../route-doc.js';
+import { generationRequest } from './schema.js';
+
+const description = 'A stream with the header `X-DashScope-SSE: enable`.';
+
+export const dashscopeDocs: readonly RouteDoc[] = [
+  {
+    method: 'post',
+    path: '/api/v1/services/aigc/text-generation/generation',
+    summary: 'Answer a conversation (DashScope)',
+    description,
+    body: generationRequest,
+    stream: 'sse',
+  },
+  {
+    method: 'post',
+    path: '/api/v1/services/aigc/multimodal-generation/generation',
+    summary: 'Answer a conversation of parts, text only (DashScope)',
+    description,
+    body: generationRequest,
+    stream: 'sse',
+  },
+];

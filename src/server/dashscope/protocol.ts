@@ -1,0 +1,22 @@
+/** DashScope's own API under `/api/v1`, and its OpenAI-compatible mode. */
+import { openaiRoutes } from '../openai/protocol.js';
+import { handle, type Protocol, refuseOthers } from '../protocol.js';
+import { dashscopeDocs } from './docs.js';
+import { errorResponse } from './errors.js';
+import { multimodalGeneration, textGeneration } from './generation.js';
+
+const TEXT = '/api/v1/services/aigc/text-generation/generation';
+const MULTIMODAL = '/api/v1/services/aigc/multimodal-generation/generation';
+
+export const dashscope: Protocol = {
+  name: 'dashscope',
+  prefixes: ['/api/v1/'],
+  docs: dashscopeDocs,
+  error: errorResponse,
+  mount(app, service) {
+    app.post(TEXT, handle(service, textGeneration));
+    app.post(MULTIMODAL, handle(service, multimodalGeneration));
+    refuseOthers(app, 'POST', [TEXT, MULTIMODAL]);
+    openaiRoutes(app, service, '/compatible-mode/v1');
+  },
+};
