@@ -1,10 +1,14 @@
-/** `kaiwen serve`: a model behind an OpenAI-compatible HTTP interface, until a signal stops it. */
+/** `kaiwen serve`: models behind HTTP, until a signal stops it. */
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
+import { KaiwenError } from '../errors.js';
+import { type ModelHub, type ServedModel, singleModel } from '../server/hub.js';
 import { KeyFile } from '../server/keys-file.js';
 import { listen, type RunningServer } from '../server/listen.js';
 import { jsonLog, type Log, textLog } from '../server/logs.js';
+import { ModelPool } from '../server/model-pool.js';
+import { isModelsFile, readModelsFile } from '../server/models-file.js';
 import { UsageFile } from '../server/usage-file.js';
 import { showNotices } from './backend.js';
 import {
@@ -40,16 +44,17 @@ Examples:
   kaiwen serve model.gguf --port 9000 --context 16384
   kaiwen serve model.gguf --adapter shop=./shop-adapter --adapter ./poet
   KAIWEN_API_KEY=secret kaiwen serve model.gguf --host 0.0.0.0
+  kaiwen serve models.yaml --keys keys.yaml --log-format json
 
 Each of the answers computed at once has a cache of --context tokens. Memory that a cache's tokens do
 not fill stays free.
 
-Every field of the interface: docs/api.md.`;
+Files of models and keys, limits, metrics, logs: docs/serving.md. Every field of the interface: docs/api.md.`;
 
 export function serveCommand(): Command {
   const command = new Command('serve')
     .description('Answer over HTTP with an OpenAI-compatible interface.')
-    .argument('<model>', 'Hugging Face folder or GGUF file')
+    .argument('<model>', 'Hugging Face folder, GGUF file, or a YAML file of several models')
     .option('--host <host>', 'address to listen on; one that others reach needs an API key', '127.0.0.1')
     .option('--port <n>', 'port to listen on; 0 takes a free one', wholeNumber(0, 65_535), 8080)
     .addOption(new Option('--api-key <key>', 'key that clients must send').env('KAIWEN_API_KEY'))
@@ -71,29 +76,33 @@ export function serveCommand(): Command {
     .option('--log-text', 'log what is asked and answered, too')
     .option('--quiet', 'log only what goes wrong');
   addAdapterOption(command, 'LoRA adapter that clients ask for by its name (name=path); may be given again');
-  return addSpeculationOption(addEngineOptions(command)).addHelpText('after', EXAMPLES).action(serve);
+  return addSpeculationOption(addEngineOptions(command))
+    .addHelpText('after', EXAMPLES)
+    .action(async (path: string, flags: ServeFlags) => {
+      await serve(path, flags);
+      // The handlers of a second signal would keep the process.
+      process.exit(0);
+    });
 }
 
 async function serve(path: string, flags: ServeFlags): Promise<void> {
-  const model = await loadModel(path, { ...engineFrom(flags), sequences: flags.parallel ?? 'fitting' });
+  const { host, port, cors, maxRequests, logText } = flags;
+  const log = await openLog(flags);
+  using keys = flags.keys === undefined ? undefined : new KeyFile(flags.keys, log.note);
+  const data = resolve(flags.data ?? join(homedir(), '.kaiwen', `serve-${port}`));
+  using usage = keys && new UsageFile(data, log.fault);
+  // An empty variable in the environment means no key, not an empty one.
+  const apiKey = flags.apiKey === '' ? undefined : flags.apiKey;
+  process.on('SIGHUP', () => keys?.reload());
+  const hub = await openHub(path, flags, log);
   try {
-    const { host, port, name, cors, maxRequests, logText } = flags;
-    // An empty variable in the environment means no key, not an empty one.
-    const apiKey = flags.apiKey === '' ? undefined : flags.apiKey;
-    const log = await openLog(flags);
-    using keys = flags.keys === undefined ? undefined : new KeyFile(flags.keys, log.note);
-    const data = resolve(flags.data ?? join(homedir(), '.kaiwen', `serve-${port}`));
-    using usage = keys && new UsageFile(data, log.fault);
-    process.on('SIGHUP', () => keys?.reload());
-    const server = await listen(model, {
-      ...{ host, port, name, cors, maxRequests, data, log, logText, apiKey, keys },
+    const server = await listen(hub, {
+      ...{ host, port, cors, maxRequests, data, log, logText, apiKey, keys },
       limiter: usage?.limiter,
       timeoutMs: flags.timeout * 1000,
     });
-    showNotices(model.info);
-    process.stdout.write(greeting(server, name ?? model.name, apiKey !== undefined || keys !== undefined));
-    for (const adapter of model.info.adapters)
-      process.stdout.write(`  "model": "${adapter.name}" asks for the adapter\n`);
+    process.stdout.write(greeting(server, hub.list(), apiKey !== undefined || keys !== undefined));
+    if (hub instanceof ModelPool) void hub.preload();
     await untilSignal();
     const { running } = server;
     process.stderr.write(
@@ -102,10 +111,29 @@ async function serve(path: string, flags: ServeFlags): Promise<void> {
     void untilSignal().then(() => process.exit(1));
     await server.close(flags.grace * 1000);
   } finally {
-    await model.close();
+    await hub.close();
   }
-  // The handlers of a second signal would keep the process.
-  process.exit(0);
+}
+
+/** One model, loaded now, or those of a file, loaded when they are wanted. */
+async function openHub(path: string, flags: ServeFlags, log: Log): Promise<ModelHub> {
+  if (isModelsFile(path)) {
+    for (const [given, flag] of [
+      [flags.name, '--name'],
+      [flags.adapter, '--adapter'],
+      [flags.parallel, '--parallel'],
+      [flags.context, '--context'],
+    ]) {
+      if (given !== undefined)
+        throw new KaiwenError('usage', `${flag} belongs to one model.`, { remedy: `Set it in ${path}.` });
+    }
+    const { models, memory } = readModelsFile(path);
+    const { load } = await import('../generate/load.js');
+    return new ModelPool({ models, memory, load, note: log.note });
+  }
+  const model = await loadModel(path, { ...engineFrom(flags), sequences: flags.parallel ?? 'fitting' });
+  showNotices(model.info);
+  return { ...singleModel(model, flags.name), close: () => model.close() };
 }
 
 async function openLog({ logFormat, quiet }: ServeFlags): Promise<Log> {
@@ -116,12 +144,18 @@ async function openLog({ logFormat, quiet }: ServeFlags): Promise<Log> {
   return jsonLog(pino(options, pino.destination({ dest: 2, sync: true })), quiet);
 }
 
-function greeting({ url }: RunningServer, name: string, withKey: boolean): string {
+function greeting({ url }: RunningServer, served: readonly ServedModel[], withKey: boolean): string {
   const key = withKey ? ` -H "authorization: Bearer $KAIWEN_API_KEY"` : '';
   const body = JSON.stringify({ messages: [{ role: 'user', content: 'Hello!' }] });
-  return `${name} answers at ${url}/v1 (Ctrl-C stops it). Try:
+  const [{ id }, ...others] = served;
+  const also = others.map((other) => `  "model": "${other.id}" asks for ${kind(other)}\n`).join('');
+  return `${id} answers at ${url}/v1 (Ctrl-C stops it). Try:
   curl ${url}/v1/chat/completions${key} -H "content-type: application/json" -d '${body}'
-`;
+${also}`;
+}
+
+function kind({ parent }: ServedModel): string {
+  return parent === undefined ? 'that model' : 'the adapter';
 }
 
 function untilSignal(): Promise<void> {

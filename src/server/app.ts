@@ -17,6 +17,7 @@ import { type KeyInfo, type KeyStore, singleKey } from './keys.js';
 import { Lifecycle } from './lifecycle.js';
 import { type Limiter, LocalLimiter } from './limits.js';
 import { type Log, silentLog } from './logs.js';
+import { Metrics } from './metrics.js';
 import { openai } from './openai/protocol.js';
 import { mountPage } from './page.js';
 import { type Protocol, protocolFor, refuseOthers } from './protocol.js';
@@ -60,6 +61,8 @@ export interface AppOptions {
   lifecycle?: Lifecycle;
   /** Default: none. */
   log?: Log;
+  /** Others that hear of requests, such as a tracer. */
+  observers?: readonly Observer[];
   /** Whether the log tells what was asked and answered. Default false. */
   logText?: boolean;
 }
@@ -71,17 +74,20 @@ export function createApp(models: Model | ModelHub, options: AppOptions = {}): H
   const keys = options.keys ?? (options.apiKey === undefined ? undefined : singleKey(options.apiKey));
   /** Requests of the server itself, and in whose name they come. */
   const inner = new WeakMap<Request, KeyInfo | undefined>();
+  const hub = 'list' in models ? models : singleModel(models, options.name);
+  const lifecycle = options.lifecycle ?? new Lifecycle(options.maxRequests ?? 64);
+  const metrics = new Metrics(hub, lifecycle);
   const service: Service = {
-    hub: 'list' in models ? models : singleModel(models, options.name),
+    hub,
     bodyLimit: options.bodyLimit ?? 16 << 20,
     maxChoices: options.maxChoices ?? 16,
     keepAliveMs: options.keepAliveMs ?? 10_000,
     timeoutMs: options.timeoutMs ?? 600_000,
     data: resolve(options.data ?? join(tmpdir(), 'kaiwen')),
-    lifecycle: options.lifecycle ?? new Lifecycle(options.maxRequests ?? 64),
+    lifecycle,
     limiter: options.limiter ?? new LocalLimiter(),
     totals: new Totals(),
-    observer: together([log]),
+    observer: together([log, metrics, ...(options.observers ?? [])]),
     logText: options.logText ?? false,
     dispatch: async (request, owner) => {
       const key = owner === undefined ? undefined : await keys?.find(owner);
@@ -121,6 +127,14 @@ export function createApp(models: Model | ModelHub, options: AppOptions = {}): H
       draining ? 503 : 200,
     );
   });
+  app.get('/ready', (c) => {
+    const { missing } = hub;
+    const ready = missing.length === 0 && !lifecycle.draining;
+    return c.json(
+      { status: ready ? 'ready' : lifecycle.draining ? 'stopping' : 'loading', missing },
+      ready ? 200 : 503,
+    );
+  });
   // Before the check: the page itself asks for the key.
   mountPage(app);
   app.use(async (c, next) => {
@@ -136,7 +150,8 @@ export function createApp(models: Model | ModelHub, options: AppOptions = {}): H
     const { id, info } = service.hub.find(null);
     return c.json(service.totals.report(id, info, { total: admitted, running }));
   });
-  refuseOthers(app, 'GET, HEAD', ['/health', '/stats']);
+  app.get('/metrics', async (c) => c.text(await metrics.text(), 200, { 'content-type': metrics.contentType }));
+  refuseOthers(app, 'GET, HEAD', ['/health', '/ready', '/stats', '/metrics']);
   // The first one's routes come last: others take what is theirs of paths that they share with it.
   for (const protocol of [...PROTOCOLS].reverse()) protocol.mount(app, service);
 

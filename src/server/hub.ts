@@ -20,6 +20,8 @@ export interface ServedModel {
   /** Known once it has been loaded. */
   readonly info?: EngineInfo;
   readonly canThink?: boolean;
+  /** While it is loaded. Only to look at: who wants answers opens it. */
+  readonly model?: Model;
 }
 
 export interface Lease extends Disposable {
@@ -38,6 +40,8 @@ export interface ModelHub {
   /** The model, loaded if it was not. Throws as `find` does, and what loading throws. */
   open(asked: string | null | undefined, signal: AbortSignal): Promise<Lease>;
   /** Unloads what the hub has loaded. */
+  /** Names of models that ought to be loaded and are not yet. */
+  readonly missing: readonly string[];
   close(): Promise<void>;
 }
 
@@ -50,7 +54,7 @@ export function singleModel(model: Model, name: string = model.name): ModelHub {
       remedy: 'Give one of them another name.',
     });
   }
-  const common = { created, path, loaded: true, info, canThink };
+  const common = { created, path, loaded: true, info, canThink, model };
   const served: ServedModel[] = [
     { id: name, ...common },
     ...info.adapters.map((adapter) => ({ id: adapter.name, parent: name, ...common })),
@@ -63,6 +67,7 @@ export function singleModel(model: Model, name: string = model.name): ModelHub {
       const { id, parent } = find(asked);
       return { id, model, ...(parent !== undefined && { adapter: id }), [Symbol.dispose]: () => {} };
     },
+    missing: [],
     close: async () => {},
   };
 }
