@@ -115,8 +115,10 @@ export interface Model extends AsyncDisposable {
   generate(prompt: string | readonly number[], options?: GenerateOptions): AsyncIterable<TextEvent>;
   /** Answers the last message. Whole oldest turns are dropped, with a notice, when the context is too small. */
   chat(messages: readonly ChatMessage[], options?: ChatOptions): AsyncIterable<TextEvent>;
-  /** Final hidden state of the text's last token, [hidden]. */
-  embed(text: string, options?: { signal?: AbortSignal; adapter?: string }): Promise<Float32Array>;
+  /** Final hidden state of the last token of a text or of ids, [hidden]. */
+  embed(input: string | readonly number[], options?: { signal?: AbortSignal; adapter?: string }): Promise<Float32Array>;
+  /** The ids that `generate` and `embed` send for a text, or these ids once they are known to be the model's. */
+  textPrompt(text: string | readonly number[]): number[];
   /** The ids that `chat` sends for a whole conversation, up to the assistant's answer. */
   prompt(messages: readonly ChatMessage[], options?: PromptOptions): number[];
   /** How many ids `prompt` gives. */

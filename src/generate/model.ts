@@ -77,7 +77,7 @@ export class TextModel implements Model {
   }
 
   async *generate(prompt: string | readonly number[], options: GenerateOptions = {}): AsyncGenerator<TextEvent> {
-    const tokens = typeof prompt === 'string' ? this.#promptTokens(prompt) : this.#checkIds(prompt);
+    const tokens = this.textPrompt(prompt);
     yield* streamText(this.engine, this.tokenizer, this.#request(tokens, options), options);
   }
 
@@ -104,10 +104,17 @@ export class TextModel implements Model {
     return this.#voice(adapter).template;
   }
 
-  async embed(text: string, options: { signal?: AbortSignal; adapter?: string } = {}): Promise<Float32Array> {
-    const tokens = this.#promptTokens(text);
+  async embed(
+    input: string | readonly number[],
+    options: { signal?: AbortSignal; adapter?: string } = {},
+  ): Promise<Float32Array> {
+    const tokens = this.textPrompt(input);
     if (tokens.length > this.info.context) throw this.#tooLong(tokens.length);
     return this.engine.embed(tokens, options.signal, options.adapter);
+  }
+
+  textPrompt(text: string | readonly number[]): number[] {
+    return typeof text === 'string' ? this.#promptTokens(text) : this.#checkIds(text);
   }
 
   tokenize(text: string, options?: { control?: boolean }): number[] {

@@ -100,6 +100,18 @@ export class Call {
     this.#visit?.reserve(tokens);
   }
 
+  /** The final hidden state of the last of these tokens, as the model has it: [hidden]. */
+  async embed({ model, adapter }: Lease, tokens: readonly number[]): Promise<Float32Array> {
+    this.charge(tokens.length);
+    return this.#orCancelled(model.embed(tokens, { signal: this.signal, ...(adapter && { adapter }) }));
+  }
+
+  /** Natural log-probability of each token given those before it, from the second on. */
+  async score({ model, adapter }: Lease, tokens: readonly number[]): Promise<Float32Array> {
+    this.charge(tokens.length);
+    return this.#orCancelled(model.engine.score(tokens, this.signal, adapter));
+  }
+
   /** The client is gone. */
   cancel(): void {
     this.#ticket.cancel();
@@ -119,10 +131,20 @@ export class Call {
     this.service.observer.requestEnded(this.record);
   }
 
+  /** Throws the signal's reason where the call has been cancelled. */
+  async #orCancelled<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      this.signal.throwIfAborted();
+      throw error;
+    }
+  }
+
   /** An answer's own signal ends it alone. */
   async *#read(
     { id, adapter }: Lease,
-    { admit, signal: own }: GenerateOptions,
+    { admit, signal: own, timeoutMs = Number.POSITIVE_INFINITY }: GenerateOptions,
     start: (added: Added) => AsyncIterable<TextEvent>,
   ): AsyncGenerator<TextEvent> {
     const { service } = this;
@@ -133,7 +155,7 @@ export class Call {
     let reservation: Reservation | undefined;
     const events = start({
       signal,
-      timeoutMs: Math.max(1, service.timeoutMs - this.record.ms),
+      timeoutMs: Math.max(1, Math.min(timeoutMs, service.timeoutMs - this.record.ms)),
       ...(adapter !== undefined && { adapter }),
       ...this.#group(),
       ...(this.#visit && {

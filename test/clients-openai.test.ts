@@ -1,0 +1,467 @@
+/** The official clients of OpenAI's dialect, unmodified, against a server whose model says what a script tells it. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createAlibaba } from '@ai-sdk/alibaba';
+import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
+import { HumanMessage } from '@langchain/core/messages';
+import { tool as langchainTool } from '@langchain/core/tools';
+import { ChatOpenAI, OpenAIEmbeddings } from '@langchain/openai';
+import { generateObject, generateText, stepCountIs, streamText, tool } from 'ai';
+import OpenAI from 'openai';
+import { zodResponseFormat, zodTextFormat } from 'openai/helpers/zod';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { z } from 'zod';
+import type { ChatMessage, ChatOptions, TextEvent } from '../src/generate/api.js';
+import { listen, type RunningServer } from '../src/server/listen.js';
+import { scriptedModel } from './scripted-engine.js';
+
+const { model, engine } = scriptedModel('Hello you', {
+  chatTemplate:
+    "{% for message in messages %}{{ '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}{% endfor %}" +
+    "{{ '<|im_start|>assistant\\n' }}{% if enable_thinking is defined and not enable_thinking %}{{ '<think>\\n\\n</think>\\n\\n' }}{% endif %}",
+});
+
+type Said = Exclude<TextEvent, { type: 'done' }>;
+const text = (...pieces: string[]): Said[] => pieces.map((piece) => ({ type: 'text', text: piece }));
+const thought = (...pieces: string[]): Said[] => pieces.map((piece) => ({ type: 'thinking', text: piece }));
+const called = (index: number, id: string, name: string, ...pieces: string[]): Said[] => [
+  { type: 'tool_call', index, id, name },
+  ...pieces.map((piece): Said => ({ type: 'tool_arguments', index, text: piece })),
+];
+
+/** What the model's chat layer says to the next requests, in turn; the last one for ever after. */
+let answers: Said[][] = [];
+let asked: { messages: readonly ChatMessage[]; options: ChatOptions }[] = [];
+const speak: typeof model.chat = async function* (messages, options = {}) {
+  asked.push({ messages, options });
+  const answer = answers.length > 1 ? answers.shift()! : answers[0];
+  options.admit?.(10, 100);
+  for (const event of answer) {
+    await new Promise((resolve) => setImmediate(resolve));
+    yield event;
+  }
+  const calls = answer.some(({ type }) => type === 'tool_call');
+  const thinking = answer.filter(({ type }) => type === 'thinking').length;
+  const stats = { promptTokens: 10, cachedTokens: 4, completionTokens: answer.length, thinkingTokens: thinking };
+  const speculation = { steps: 0, drafted: 0, accepted: 0 };
+  yield {
+    type: 'done',
+    reason: calls ? 'tool_calls' : 'stop',
+    stats: { ...stats, prefillMs: 1, decodeMs: 1, speculation },
+  };
+};
+const chat = vi.spyOn(model, 'chat');
+const last = () => asked[asked.length - 1];
+
+let server: RunningServer;
+let openai: OpenAI;
+let baseURL: string;
+let data: string;
+
+beforeAll(async () => {
+  // Alibaba's own server knows no schemas, and its client says so.
+  Object.assign(globalThis, { AI_SDK_LOG_WARNINGS: false });
+  data = await mkdtemp(join(tmpdir(), 'kaiwen-clients-'));
+  server = await listen(model, { port: 0, data });
+  baseURL = `${server.url}/v1`;
+  openai = new OpenAI({ baseURL, apiKey: 'none', maxRetries: 0, timeout: 20_000 });
+});
+beforeEach(() => {
+  answers = [text('Hello ', 'you')];
+  asked = [];
+  chat.mockImplementation(speak);
+});
+afterAll(async () => {
+  await server.close(0);
+  await rm(data, { recursive: true });
+});
+
+const messages = [{ role: 'user' as const, content: 'Hi' }];
+const weather = {
+  type: 'function' as const,
+  function: {
+    name: 'get_weather',
+    description: 'The weather of a city',
+    parameters: { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] },
+  },
+};
+const paris = [...called(0, 'call_1', 'get_weather', '{"city":', ' "Paris"}')];
+
+async function collect<T>(stream: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const item of stream) all.push(item);
+  return all;
+}
+
+describe('chat completions of the openai client', () => {
+  it('calls tools, whole and streamed', async () => {
+    answers = [[...thought('Hm'), ...paris, ...called(1, 'call_2', 'get_weather', '{"city": "Rome"}')]];
+    const request = { model: 'scripted', messages, tools: [weather], tool_choice: 'required' as const };
+    const whole = await openai.chat.completions.create(request);
+    const calls = [
+      { id: 'call_1', type: 'function', function: { name: 'get_weather', arguments: '{"city": "Paris"}' } },
+      { id: 'call_2', type: 'function', function: { name: 'get_weather', arguments: '{"city": "Rome"}' } },
+    ];
+    expect(whole.choices[0]).toMatchObject({
+      finish_reason: 'tool_calls',
+      message: { content: null, reasoning_content: 'Hm', tool_calls: calls },
+    });
+    expect(whole.usage?.completion_tokens_details).toEqual({ reasoning_tokens: 1 });
+    expect(last().options).toMatchObject({ toolChoice: 'required', parallelToolCalls: true });
+    const streamed = await openai.chat.completions.stream(request).finalChatCompletion();
+    expect(streamed.choices[0].message.tool_calls).toMatchObject(calls);
+    expect(streamed.choices[0].finish_reason).toBe('tool_calls');
+  });
+
+  it('runs tools until there is an answer', async () => {
+    answers = [paris, text('Sunny.')];
+    const cities: string[] = [];
+    const runner = openai.chat.completions.runTools({
+      model: 'scripted',
+      messages,
+      stream: true,
+      tools: [
+        {
+          type: 'function',
+          function: {
+            ...weather.function,
+            parse: JSON.parse,
+            function: ({ city }: { city: string }) => {
+              cities.push(city);
+              return 'sunny';
+            },
+          },
+        },
+      ],
+    });
+    expect(await runner.finalContent()).toBe('Sunny.');
+    expect(cities).toEqual(['Paris']);
+    expect(last().messages.slice(1)).toEqual([
+      {
+        role: 'assistant',
+        content: '',
+        toolCalls: [{ id: 'call_1', name: 'get_weather', arguments: { city: 'Paris' } }],
+      },
+      { role: 'tool', content: 'sunny', toolCallId: 'call_1' },
+    ]);
+  });
+
+  it('understands functions, the ancestors of tools', async () => {
+    answers = [paris];
+    const request = {
+      model: 'scripted',
+      messages,
+      functions: [weather.function],
+      function_call: { name: 'get_weather' },
+    };
+    const { choices } = await openai.chat.completions.create(request);
+    expect(choices[0]).toMatchObject({
+      finish_reason: 'function_call',
+      message: { function_call: { name: 'get_weather', arguments: '{"city": "Paris"}' } },
+    });
+    expect(last().options).toMatchObject({ toolChoice: { name: 'get_weather' }, parallelToolCalls: false });
+    const chunks = await collect(await openai.chat.completions.create({ ...request, stream: true }));
+    const deltas = chunks.map((chunk) => chunk.choices[0].delta.function_call?.arguments ?? '');
+    expect(deltas.join('')).toBe('{"city": "Paris"}');
+  });
+
+  it('parses what a schema promised', async () => {
+    answers = [text('{"name":"Ada",', '"age":36}')];
+    const person = z.object({ name: z.string(), age: z.number() });
+    const { choices } = await openai.chat.completions.parse({
+      model: 'scripted',
+      messages,
+      response_format: zodResponseFormat(person, 'person'),
+    });
+    expect(choices[0].message.parsed).toEqual({ name: 'Ada', age: 36 });
+    expect(last().options.format).toMatchObject({
+      type: 'json_schema',
+      schema: { type: 'object', required: ['name', 'age'] },
+    });
+  });
+
+  it.each([
+    [{ response_format: { type: 'json_object' } }, { type: 'json_schema', schema: { type: 'object' } }],
+    [{ guided_regex: 'a+' }, { type: 'regex', pattern: 'a+' }],
+    [{ guided_choice: ['a', 'b'] }, { type: 'choice', choices: ['a', 'b'] }],
+    [{ guided_grammar: 'root ::= "a"' }, { type: 'grammar', ebnf: 'root ::= "a"' }],
+    [{ guided_json: '{"type":"null"}' }, { type: 'json_schema', schema: { type: 'null' } }],
+    [{ structured_outputs: { choice: ['x'] } }, { type: 'choice', choices: ['x'] }],
+    [{ response_format: { type: 'text' } }, undefined],
+  ])('takes the format %j', async (fields, format) => {
+    await openai.chat.completions.create({ model: 'scripted', messages, ...(fields as object) });
+    expect(last().options.format).toEqual(format);
+  });
+
+  it.each([
+    [{ reasoning_effort: 'none' }, { think: false }],
+    [{ reasoning_effort: 'low' }, { think: true, thinkingBudget: 1024 }],
+    [{ reasoning_effort: 'high' }, { think: true }],
+    [{ reasoning_effort: 'high', enable_thinking: false }, { think: false }],
+    [{ thinking_budget: 7 }, { think: true, thinkingBudget: 7 }],
+    [{ chat_template_kwargs: { enable_thinking: true } }, { think: true }],
+    [{}, {}],
+  ])('thinks as it is told: %j', async (fields, options) => {
+    await openai.chat.completions.create({ model: 'scripted', messages, ...(fields as object) });
+    const { think, thinkingBudget } = last().options;
+    expect(JSON.parse(JSON.stringify({ think, thinkingBudget }))).toEqual(options);
+  });
+
+  it('streams several choices at once', async () => {
+    const chunks = await collect(
+      await openai.chat.completions.create({ model: 'scripted', messages, n: 3, stream: true }),
+    );
+    const texts = ['', '', ''];
+    for (const { choices } of chunks) texts[choices[0].index] += choices[0].delta.content ?? '';
+    expect(texts).toEqual(['Hello you', 'Hello you', 'Hello you']);
+    const ends = chunks.findIndex(({ choices }) => choices[0].finish_reason);
+    expect(new Set(chunks.slice(0, ends).map(({ choices }) => choices[0].index)).size).toBe(3);
+  });
+});
+
+describe('responses of the openai client', () => {
+  it('answers, is kept, goes on and is deleted', async () => {
+    const first = await openai.responses.create({
+      model: 'scripted',
+      input: 'Hi',
+      instructions: 'Be kind',
+      metadata: { a: 'b' },
+    });
+    expect(first).toMatchObject({ status: 'completed', output_text: 'Hello you', store: true, metadata: { a: 'b' } });
+    expect(first.usage).toMatchObject({ input_tokens: 10, input_tokens_details: { cached_tokens: 4 } });
+    const second = await openai.responses.create({
+      model: 'scripted',
+      input: [{ role: 'user', content: [{ type: 'input_text', text: 'And?' }] }],
+      previous_response_id: first.id,
+    });
+    expect(last().messages).toEqual([
+      { role: 'user', content: 'Hi' },
+      { role: 'assistant', content: 'Hello you' },
+      { role: 'user', content: 'And?' },
+    ]);
+    expect((await openai.responses.retrieve(first.id)).output).toEqual(first.output);
+    const { data: items } = await openai.responses.inputItems.list(second.id);
+    expect(items).toMatchObject([{ type: 'message', role: 'user', content: [{ type: 'input_text', text: 'And?' }] }]);
+    await openai.responses.delete(first.id);
+    await expect(openai.responses.retrieve(first.id)).rejects.toMatchObject({ status: 404 });
+    const orphan = openai.responses.create({ model: 'scripted', input: 'x', previous_response_id: first.id });
+    await expect(orphan).rejects.toMatchObject({ status: 400, code: 'previous_response_not_found' });
+    await expect(openai.responses.cancel(second.id)).rejects.toMatchObject({ status: 400 });
+    const unkept = await openai.responses.create({ model: 'scripted', input: 'Hi', store: false });
+    await expect(openai.responses.retrieve(unkept.id)).rejects.toMatchObject({ status: 404 });
+    await expect(openai.responses.retrieve('..%2f..%2fetc')).rejects.toMatchObject({ status: 404 });
+  });
+
+  it('streams all events in their order, numbered', async () => {
+    answers = [[...thought('H', 'm'), ...text('Well, ', 'now'), ...paris]];
+    const stream = await openai.responses.create({ model: 'scripted', input: 'Hi', stream: true });
+    const events = await collect(stream);
+    expect(events.map(({ sequence_number }) => sequence_number)).toEqual(events.map((_, i) => i));
+    expect(events.map(({ type }) => type.replace('response.', ''))).toEqual([
+      'created',
+      'in_progress',
+      'output_item.added',
+      'content_part.added',
+      'reasoning_text.delta',
+      'reasoning_text.delta',
+      'reasoning_text.done',
+      'content_part.done',
+      'output_item.done',
+      'output_item.added',
+      'content_part.added',
+      'output_text.delta',
+      'output_text.delta',
+      'output_text.done',
+      'content_part.done',
+      'output_item.done',
+      'output_item.added',
+      'function_call_arguments.delta',
+      'function_call_arguments.delta',
+      'function_call_arguments.done',
+      'output_item.done',
+      'completed',
+    ]);
+    const end = events.at(-1);
+    expect(end?.type === 'response.completed' && end.response.output).toMatchObject([
+      { type: 'reasoning', content: [{ type: 'reasoning_text', text: 'Hm' }] },
+      { type: 'message', content: [{ type: 'output_text', text: 'Well, now' }] },
+      { type: 'function_call', call_id: 'call_1', name: 'get_weather', arguments: '{"city": "Paris"}' },
+    ]);
+  });
+
+  it('goes on from calls, by items or by references to them', async () => {
+    answers = [[...thought('Hm'), ...paris], text('Sunny.')];
+    const tools = [{ ...weather.function, type: 'function' as const, strict: true }];
+    const request = { model: 'scripted', tools, tool_choice: { type: 'function' as const, name: 'get_weather' } };
+    const first = await openai.responses.create({ ...request, input: 'Weather?', reasoning: { summary: 'auto' } });
+    expect(first.output[0]).toMatchObject({ type: 'reasoning', summary: [{ type: 'summary_text', text: 'Hm' }] });
+    expect(last().options).toMatchObject({ toolChoice: { name: 'get_weather' } });
+    const result = { type: 'function_call_output' as const, call_id: 'call_1', output: 'sunny' };
+    const expected = [
+      { role: 'user', content: 'Weather?' },
+      {
+        role: 'assistant',
+        content: '',
+        thinking: 'Hm',
+        toolCalls: [{ id: 'call_1', name: 'get_weather', arguments: { city: 'Paris' } }],
+      },
+      { role: 'tool', content: 'sunny', toolCallId: 'call_1' },
+    ];
+    await openai.responses.create({ model: 'scripted', input: [result], previous_response_id: first.id });
+    expect(last().messages).toEqual(expected);
+    const references = first.output.map(({ id }) => ({ type: 'item_reference' as const, id: id! }));
+    await openai.responses.create({
+      model: 'scripted',
+      input: [{ role: 'user', content: 'Weather?' }, ...references, result],
+    });
+    expect(last().messages).toEqual(expected);
+    const items = first.output as OpenAI.Responses.ResponseInputItem[];
+    await openai.responses.create({
+      model: 'scripted',
+      input: [{ role: 'user', content: 'Weather?' }, ...items, result],
+    });
+    expect(last().messages).toEqual(expected);
+  });
+
+  it('parses what a schema promised, in its own stream', async () => {
+    answers = [text('{"name":', '"Ada"}')];
+    const stream = openai.responses.stream({
+      model: 'scripted',
+      input: 'Who?',
+      text: { format: zodTextFormat(z.object({ name: z.string() }), 'person') },
+    });
+    expect((await stream.finalResponse()).output_parsed).toEqual({ name: 'Ada' });
+  });
+
+  it('tells of a failure in the middle', async () => {
+    chat.mockImplementationOnce(async function* () {
+      yield { type: 'text', text: 'Hel' };
+      throw new Error('secret');
+    });
+    const events = await collect(await openai.responses.create({ model: 'scripted', input: 'Hi', stream: true }));
+    const end = events.at(-1);
+    expect(end).toMatchObject({
+      type: 'response.failed',
+      response: { status: 'failed', error: { code: 'server_error' } },
+    });
+    expect(JSON.stringify(end)).not.toContain('secret');
+  });
+});
+
+describe('the other routes', () => {
+  it('embeds texts and ids, as numbers and as bytes', async () => {
+    const floats = await openai.embeddings.create({ model: 'scripted', input: ['ab', 'c'], encoding_format: 'float' });
+    const [first] = floats.data;
+    const raw = await engine.embed([97, 98]);
+    const length = Math.hypot(...raw);
+    for (const [i, value] of first.embedding.entries()) expect(value).toBeCloseTo(raw[i] / length, 6);
+    expect(floats.usage).toEqual({ prompt_tokens: 3, total_tokens: 3 });
+    // Without a format the client asks for base64 and decodes it.
+    const decoded = await openai.embeddings.create({ model: 'scripted', input: [97, 98] });
+    for (const [i, value] of decoded.data[0].embedding.entries()) expect(value).toBeCloseTo(first.embedding[i], 6);
+    const short = await openai.embeddings.create({ model: 'scripted', input: 'ab', dimensions: 2 });
+    expect(short.data[0].embedding).toHaveLength(2);
+    expect(Math.hypot(...short.data[0].embedding)).toBeCloseTo(1, 6);
+    const long = openai.embeddings.create({ model: 'scripted', input: 'ab', dimensions: 9 });
+    await expect(long).rejects.toMatchObject({ status: 400, param: 'dimensions' });
+  });
+
+  it('moderates by asking the model', async () => {
+    chat.mockImplementation(async function* (conversation) {
+      const yes = conversation[1].content.includes('threaten them with violence');
+      const token = (word: string, logprob: number) => ({ id: word.length, token: word, bytes: [], logprob });
+      const top = [token('yes', Math.log(yes ? 0.6 : 0.1)), token('no', Math.log(yes ? 0.2 : 0.3))];
+      yield { type: 'text', text: yes ? 'yes' : 'no', logprobs: [{ ...top[yes ? 0 : 1], top }] };
+      const speculation = { steps: 0, drafted: 0, accepted: 0 };
+      const counts = { promptTokens: 1, cachedTokens: 0, completionTokens: 1, prefillMs: 1, decodeMs: 1 };
+      yield { type: 'done', reason: 'stop', stats: { ...counts, speculation } };
+    });
+    const { results } = await openai.moderations.create({ input: 'I will get you' });
+    expect(results[0].flagged).toBe(true);
+    expect(results[0].categories['harassment/threatening']).toBe(true);
+    expect(results[0].category_scores['harassment/threatening']).toBeCloseTo(0.75, 6);
+    expect(results[0].category_scores.sexual).toBeCloseTo(0.25, 6);
+  });
+});
+
+it('answers @langchain/openai: text, streams, tools, schemas, vectors', async () => {
+  const configuration = { baseURL };
+  const bot = new ChatOpenAI({ model: 'scripted', apiKey: 'none', configuration, maxRetries: 0 });
+  expect((await bot.invoke('Hi')).content).toBe('Hello you');
+  expect((await collect(await bot.stream('Hi'))).map(({ content }) => content).join('')).toBe('Hello you');
+  answers = [paris];
+  const definition = langchainTool(async ({ city }) => city, {
+    name: 'get_weather',
+    schema: z.object({ city: z.string() }),
+  });
+  const { tool_calls } = await bot.bindTools([definition]).invoke([new HumanMessage('Weather?')]);
+  expect(tool_calls).toMatchObject([{ id: 'call_1', name: 'get_weather', args: { city: 'Paris' } }]);
+  answers = [text('{"name":"Ada"}')];
+  const structured = bot.withStructuredOutput(z.object({ name: z.string() }), { name: 'person', method: 'jsonSchema' });
+  expect(await structured.invoke('Who?')).toEqual({ name: 'Ada' });
+  const vectors = new OpenAIEmbeddings({ model: 'scripted', apiKey: 'none', configuration, maxRetries: 0 });
+  expect(await vectors.embedDocuments(['a', 'b'])).toHaveLength(2);
+});
+
+it('answers the responses of @langchain/openai', async () => {
+  const bot = new ChatOpenAI({
+    model: 'scripted',
+    apiKey: 'none',
+    configuration: { baseURL },
+    maxRetries: 0,
+    useResponsesApi: true,
+  });
+  expect((await bot.invoke('Hi')).text).toBe('Hello you');
+  answers = [paris];
+  const { tool_calls } = await bot.bindTools([{ ...weather.function, type: 'function' }]).invoke('Weather?');
+  expect(tool_calls).toMatchObject([{ name: 'get_weather', args: { city: 'Paris' } }]);
+});
+
+describe.each([
+  [
+    '@ai-sdk/openai-compatible',
+    () => createOpenAICompatible({ name: 'kaiwen', baseURL, includeUsage: true, supportsStructuredOutputs: true }),
+  ],
+  ['@ai-sdk/alibaba', () => createAlibaba({ baseURL, apiKey: 'none' })],
+] as const)('the AI SDK with %s', (name, provider) => {
+  const bot = () => provider()('scripted');
+
+  it('streams text and thinking', async () => {
+    answers = [[...thought('H', 'm'), ...text('Hello ', 'you')]];
+    const {
+      text: said,
+      reasoningText,
+      finishReason,
+      usage,
+    } = streamText({ model: bot(), prompt: 'Hi', maxRetries: 0 });
+    expect(await said).toBe('Hello you');
+    expect(await reasoningText).toBe('Hm');
+    expect(await finishReason).toBe('stop');
+    expect(await usage).toMatchObject({ inputTokens: 10, outputTokens: 4 });
+  });
+
+  it('makes objects', async () => {
+    answers = [text('{"name":', '"Ada"}')];
+    const { object } = await generateObject({
+      model: bot(),
+      prompt: 'Who?',
+      schema: z.object({ name: z.string() }),
+      maxRetries: 0,
+    });
+    expect(object).toEqual({ name: 'Ada' });
+    expect(last().options.format?.type).toBe('json_schema');
+  });
+
+  it.each(['generated', 'streamed'])('calls tools and goes on, %s', async (how) => {
+    answers = [paris, text('Sunny.')];
+    const tools = {
+      get_weather: tool({ inputSchema: z.object({ city: z.string() }), execute: async ({ city }) => `${city}: sun` }),
+    };
+    const options = { model: bot(), prompt: 'Weather?', tools, stopWhen: stepCountIs(3), maxRetries: 0 };
+    const said = how === 'generated' ? (await generateText(options)).text : await streamText(options).text;
+    expect(said).toBe('Sunny.');
+    expect(last().messages.at(-1)).toMatchObject({ role: 'tool', content: 'Paris: sun', toolCallId: 'call_1' });
+    expect(name).toMatch(/^@ai-sdk/);
+  });
+});
