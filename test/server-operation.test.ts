@@ -1,7 +1,18 @@
-/** What an operator sees of a server: health, metrics, several models. */
+/** What an operator sees of a server: health, metrics, several models, traces, TLS. */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { get as getTls } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TLSSocket } from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
+import { KaiwenError } from '../src/errors.js';
 import { listen, type RunningServer } from '../src/server/listen.js';
 import { ModelPool } from '../src/server/model-pool.js';
+import { openTracing } from '../src/server/tracing.js';
 import { scriptedModel } from './scripted-engine.js';
 
 let server: RunningServer | undefined;
@@ -65,5 +76,110 @@ describe('several models', () => {
     expect([now['kaiwen_model_loaded{model="a"}'], now['kaiwen_model_loaded{model="b"}']]).toEqual([1, 1]);
     await pool.close();
     expect(await ask('a')).toContain('server_stopping');
+  });
+});
+
+describe('traces', () => {
+  it("are sent to the receiver that the environment names, as part of the caller's trace", async () => {
+    interface Span {
+      name: string;
+      traceId: string;
+      spanId: string;
+      parentSpanId?: string;
+      startTimeUnixNano: string;
+      endTimeUnixNano: string;
+      attributes: { key: string; value: { intValue?: number; stringValue?: string } }[];
+    }
+    const spans: Span[] = [];
+    const receiver = createServer(async (request, response) => {
+      let text = '';
+      for await (const piece of request) text += piece;
+      expect(request.url).toBe('/v1/traces');
+      for (const { scopeSpans } of JSON.parse(text).resourceSpans)
+        for (const scope of scopeSpans) spans.push(...scope.spans);
+      response.setHeader('content-type', 'application/json').end('{}');
+    });
+    await once(receiver.listen(0, '127.0.0.1'), 'listening');
+    const endpoint = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}`;
+    expect(await openTracing({})).toBeUndefined();
+    process.env.OTEL_EXPORTER_OTLP_ENDPOINT = endpoint;
+    const tracing = await openTracing(process.env);
+    delete process.env.OTEL_EXPORTER_OTLP_ENDPOINT;
+    server = await listen(scriptedModel('Hello you').model, { port: 0, observers: [tracing!] });
+    const trace = '0af7651916cd43dd8448eb211c80319c';
+    await fetch(`${server.url}/v1/chat/completions`, {
+      method: 'POST',
+      body: JSON.stringify({ messages: [{ role: 'user', content: 'Hi' }], stream: true }),
+      headers: { traceparent: `00-${trace}-b7ad6b7169203331-01` },
+    }).then((response) => response.text());
+    await get('/v1/models');
+    await tracing!.close();
+    receiver.close();
+
+    expect(spans.map(({ name }) => name).sort()).toEqual([
+      'GET /v1/models',
+      'POST /v1/chat/completions',
+      'decode',
+      'prefill',
+      'queue',
+    ]);
+    const named = (name: string) => spans.find((span) => span.name === name)!;
+    const attribute = (name: string, key: string) =>
+      named(name).attributes.find((one) => one.key === key)?.value.intValue;
+    const request = named('POST /v1/chat/completions');
+    expect([request.traceId, request.parentSpanId]).toEqual([trace, 'b7ad6b7169203331']);
+    for (const part of ['queue', 'prefill', 'decode']) {
+      expect([named(part).traceId, named(part).parentSpanId]).toEqual([trace, request.spanId]);
+    }
+    expect(attribute('POST /v1/chat/completions', 'http.response.status_code')).toBe(200);
+    expect(attribute('decode', 'kaiwen.completion_tokens')).toBe(9);
+    expect(named('prefill').endTimeUnixNano).toBe(named('decode').startTimeUnixNano);
+    expect(named('GET /v1/models').traceId).not.toBe(trace);
+  });
+});
+
+describe('TLS', () => {
+  const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
+  it.skipIf(!hasOpenssl)('is spoken with the certificate of the files, which can be changed', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'kaiwen-tls-'));
+    const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
+    const makeCertificate = (name: string) =>
+      execFileSync(
+        'openssl',
+        ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1'].concat([
+          '-subj',
+          `/CN=${name}`,
+          '-keyout',
+          key,
+          '-out',
+          cert,
+        ]),
+        { stdio: 'ignore' },
+      );
+    const commonName = async (path: string) => {
+      const request = getTls(`${server!.url}${path}`, { rejectUnauthorized: false, agent: false });
+      const [response] = await once(request, 'response');
+      expect(response.statusCode).toBe(200);
+      const { subject } = (response.socket as TLSSocket).getPeerCertificate();
+      response.resume();
+      await once(response, 'end');
+      return subject.CN;
+    };
+    const { model } = scriptedModel('Hi');
+    try {
+      makeCertificate('first');
+      server = await listen(model, { port: 0, tls: { cert, key } });
+      expect(server.url).toMatch(/^https:/);
+      expect(await commonName('/health')).toBe('first');
+      expect(await commonName('/v1/models')).toBe('first');
+      makeCertificate('second');
+      server.reload();
+      expect(await commonName('/health')).toBe('second');
+      writeFileSync(cert, 'nonsense');
+      expect(() => server!.reload()).toThrow(KaiwenError);
+      expect(await commonName('/health')).toBe('second');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });

@@ -2,13 +2,15 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
-import { KaiwenError } from '../errors.js';
+import { describeError, KaiwenError } from '../errors.js';
 import { type ModelHub, type ServedModel, singleModel } from '../server/hub.js';
 import { KeyFile } from '../server/keys-file.js';
 import { listen, type RunningServer } from '../server/listen.js';
 import { jsonLog, type Log, textLog } from '../server/logs.js';
 import { ModelPool } from '../server/model-pool.js';
 import { isModelsFile, readModelsFile } from '../server/models-file.js';
+import type { TlsFiles } from '../server/tls.js';
+import { openTracing } from '../server/tracing.js';
 import { UsageFile } from '../server/usage-file.js';
 import { showNotices } from './backend.js';
 import {
@@ -35,6 +37,8 @@ interface ServeFlags extends EngineFlags {
   parallel?: number;
   maxRequests: number;
   grace: number;
+  tlsCert?: string;
+  tlsKey?: string;
   quiet?: boolean;
 }
 
@@ -68,6 +72,8 @@ export function serveCommand(): Command {
     )
     .option('--max-requests <n>', 'requests that may run or wait at once', wholeNumber(1, 100_000), 64)
     .option('--grace <seconds>', 'how long running answers may take to finish on a stop', wholeNumber(0, 86_400), 30)
+    .option('--tls-cert <file>', 'speak HTTPS: PEM file of the certificate, with --tls-key')
+    .option('--tls-key <file>', "PEM file of the certificate's private key")
     .option('--timeout <seconds>', 'how long a request may take', wholeNumber(1, 86_400), 600)
     .option('--data <folder>', 'folder for files, batches and stored responses (default: ~/.kaiwen/serve-PORT)')
     .addOption(
@@ -93,13 +99,23 @@ async function serve(path: string, flags: ServeFlags): Promise<void> {
   using usage = keys && new UsageFile(data, log.fault);
   // An empty variable in the environment means no key, not an empty one.
   const apiKey = flags.apiKey === '' ? undefined : flags.apiKey;
-  process.on('SIGHUP', () => keys?.reload());
+  const tls = tlsFiles(flags);
+  const tracing = await openTracing(process.env);
   const hub = await openHub(path, flags, log);
   try {
     const server = await listen(hub, {
-      ...{ host, port, cors, maxRequests, data, log, logText, apiKey, keys },
+      ...{ host, port, cors, maxRequests, data, log, logText, apiKey, keys, tls },
+      observers: tracing && [tracing],
       limiter: usage?.limiter,
       timeoutMs: flags.timeout * 1000,
+    });
+    process.on('SIGHUP', () => {
+      keys?.reload();
+      try {
+        server.reload();
+      } catch (error) {
+        log.note(`${describeError(error)} The certificate before stays.`);
+      }
     });
     process.stdout.write(greeting(server, hub.list(), apiKey !== undefined || keys !== undefined));
     if (hub instanceof ModelPool) void hub.preload();
@@ -112,6 +128,7 @@ async function serve(path: string, flags: ServeFlags): Promise<void> {
     await server.close(flags.grace * 1000);
   } finally {
     await hub.close();
+    await tracing?.close();
   }
 }
 
@@ -134,6 +151,13 @@ async function openHub(path: string, flags: ServeFlags, log: Log): Promise<Model
   const model = await loadModel(path, { ...engineFrom(flags), sequences: flags.parallel ?? 'fitting' });
   showNotices(model.info);
   return { ...singleModel(model, flags.name), close: () => model.close() };
+}
+
+function tlsFiles({ tlsCert, tlsKey }: ServeFlags): TlsFiles | undefined {
+  if (tlsCert === undefined && tlsKey === undefined) return undefined;
+  if (tlsCert === undefined || tlsKey === undefined)
+    throw new KaiwenError('usage', '--tls-cert and --tls-key belong together.');
+  return { cert: tlsCert, key: tlsKey };
 }
 
 async function openLog({ logFormat, quiet }: ServeFlags): Promise<Log> {

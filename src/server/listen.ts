@@ -1,5 +1,6 @@
 /** The application on a Node HTTP server: where it listens, and how it stops without cutting anybody off. */
-import { createServer, type Server, STATUS_CODES } from 'node:http';
+import { createServer, type Server, type ServerOptions, STATUS_CODES } from 'node:http';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { getRequestListener } from '@hono/node-server';
@@ -11,12 +12,15 @@ import { HttpError } from './http-error.js';
 import type { ModelHub } from './hub.js';
 import { Lifecycle } from './lifecycle.js';
 import { errorBody, errorResponse } from './openai/errors.js';
+import { readTls, type TlsFiles } from './tls.js';
 
 export interface ListenOptions extends Omit<AppOptions, 'lifecycle'> {
   /** Default 127.0.0.1. Any host that other machines reach needs an API key. */
   host?: string;
   /** Default 8080; 0 takes a free one. */
   port?: number;
+  /** Speak HTTPS with this certificate. */
+  tls?: TlsFiles;
 }
 
 export interface RunningServer {
@@ -26,7 +30,21 @@ export interface RunningServer {
   readonly running: number;
   /** Stops accepting, lets running answers finish for `limitMs` (default 30 s), breaks off the rest. Models stay open. */
   close(limitMs?: number): Promise<void>;
+  /** Reads the certificate again, for connections to come. Throws as `listen` does, and keeps the one before. */
+  reload(): void;
 }
+
+/** Bounds on what a connection may cost before the application sees a request. */
+const LIMITS: ServerOptions = {
+  maxHeaderSize: 16 << 10,
+  /** For headers, from the connection's first moment, and for the whole request. */
+  headersTimeout: 20_000,
+  requestTimeout: 300_000,
+  /** Between requests of a connection. */
+  keepAliveTimeout: 65_000,
+  connectionsCheckingInterval: 5_000,
+};
+const MAX_CONNECTIONS = 8192;
 
 /** Serves `models` until closed. Throws KaiwenError 'usage' (open to others without a key) and 'io' (no such address). */
 export async function listen(models: Model | ModelHub, options: ListenOptions = {}): Promise<RunningServer> {
@@ -39,26 +57,30 @@ export async function listen(models: Model | ModelHub, options: ListenOptions = 
     });
   const lifecycle = new Lifecycle(maxRequests);
   const app = createApp(models, { ...options, lifecycle });
-  const server = createServer(
-    getRequestListener(app.fetch, {
-      hostname: '127.0.0.1',
-      overrideGlobalObjects: false,
-      errorHandler: (cause) =>
-        errorResponse(new HttpError(400, 'bad_request', 'The URL or the Host header is not valid.', { cause })),
-    }),
-  );
+  const { tls } = options;
+  const listener = getRequestListener(app.fetch, {
+    hostname: '127.0.0.1',
+    overrideGlobalObjects: false,
+    errorHandler: (cause) =>
+      errorResponse(new HttpError(400, 'bad_request', 'The URL or the Host header is not valid.', { cause })),
+  });
+  const server = tls ? createTlsServer({ ...LIMITS, ...readTls(tls) }, listener) : createServer(LIMITS, listener);
+  server.maxConnections = MAX_CONNECTIONS;
   server.on('clientError', answerBadHttp);
   const silent = trackSilent(server);
   await bind(server, host, port);
   const address = server.address() as AddressInfo;
   const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;
   return {
-    url: `http://${name}:${address.port}`,
+    url: `http${tls ? 's' : ''}://${name}:${address.port}`,
     port: address.port,
     get running() {
       return lifecycle.running;
     },
     close: (limitMs = 30_000) => stop(server, silent, lifecycle, limitMs),
+    reload() {
+      if (tls) (server as TlsServer).setSecureContext(readTls(tls));
+    },
   };
 }
 
@@ -81,23 +103,26 @@ function bind(server: Server, host: string, port: number): Promise<void> {
 /** How long the last bytes of broken-off answers may take to leave. */
 const FLUSH_MS = 2_000;
 
-/** Connections on which no request has come yet: Node does not count them as idle. */
-function trackSilent(server: Server): Set<Socket> {
-  const silent = new Set<Socket>();
+/** Connections on which no request has come yet: Node does not count them as idle. By the address of their other end. */
+function trackSilent(server: Server): Map<string, Socket> {
+  const silent = new Map<string, Socket>();
+  const nameOf = ({ remoteAddress, remotePort }: Socket) => `${remoteAddress} ${remotePort}`;
   server.on('connection', (socket) => {
-    silent.add(socket);
-    socket.once('close', () => silent.delete(socket));
+    const name = nameOf(socket);
+    silent.set(name, socket);
+    socket.once('close', () => silent.delete(name));
   });
-  server.on('request', ({ socket }) => silent.delete(socket));
+  // With TLS the request's socket is not the connection's.
+  server.on('request', ({ socket }) => silent.delete(nameOf(socket)));
   return silent;
 }
 
-async function stop(server: Server, silent: Set<Socket>, lifecycle: Lifecycle, limitMs: number): Promise<void> {
+async function stop(server: Server, silent: Map<string, Socket>, lifecycle: Lifecycle, limitMs: number): Promise<void> {
   const closed = new Promise<void>((resolve) => {
     server.close(() => resolve());
   });
   await lifecycle.drain(limitMs);
-  for (const socket of silent) socket.destroy();
+  for (const socket of silent.values()) socket.destroy();
   // A connection that is kept alive falls idle only once its last answer has left.
   const sweep = setInterval(() => server.closeIdleConnections(), 20);
   const cut = setTimeout(() => server.closeAllConnections(), FLUSH_MS);
