@@ -75,6 +75,11 @@ export class Cache {
     return sequence;
   }
 
+  /** Pages in use and in all; so far one of `capacity` tokens a sequence. */
+  get pages() {
+    return { size: this.capacity, total: this.count, used: this.count - this.free.length, cached: 0, spilled: 0 };
+  }
+
   /** A sequence is no longer in use. */
   release(sequence: Sequence): void {
     this.free.push(sequence);

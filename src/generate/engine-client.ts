@@ -209,16 +209,21 @@ class EngineClient implements Engine {
       this.latest = message.status;
       return;
     }
-    const pending = this.pending.get(message.id);
-    if (!pending) return;
-    if ('event' in message) {
-      if (message.event.type === 'done') this.pending.delete(message.id);
-      pending.event(message.event);
+    if ('events' in message) {
+      for (const { id, event } of message.events) this.deliver(id, event);
       return;
     }
+    const pending = this.pending.get(message.id);
+    if (!pending) return;
     this.pending.delete(message.id);
     if ('result' in message) pending.result(message.result);
     else pending.fail(receiveError(message.error));
+  }
+
+  private deliver(id: number, event: TokenEvent | DoneEvent): void {
+    const pending = this.pending.get(id);
+    if (event.type === 'done') this.pending.delete(id);
+    pending?.event(event);
   }
 
   /** Nothing more will come: whoever waits is told why. */

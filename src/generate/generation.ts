@@ -1,78 +1,116 @@
 /**
- * One answer in the making. It says which tokens to compute next and turns the logits of their rows into events; who
- * computes them, and beside which others, is the scheduler's business.
+ * One answer in the making: its prompt is read like other work, then it says which tokens to compute next and turns the
+ * logits of their rows into events. Who computes them, and beside which others, is the scheduler's business. What draws
+ * the tokens (sampler, penalties, loop detection) outlives the sequence: an answer that has to give its memory back reads
+ * prompt and answer again and goes on as if nothing had happened.
  */
+import type { Cache } from './cache.js';
 import type { DoneEvent, FinishReason, GenerateRequest, SpeculationStats, TokenEvent } from './engine.js';
 import type { Constraint } from './grammar/constraint.js';
 import { Guide } from './guide.js';
+import { adapterNamed } from './held-adapter.js';
 import type { LoadedModel } from './loaded-model.js';
 import { RepetitionDetector } from './repetition.js';
-import { MAX_STEP_ROWS } from './runner.js';
-import { Sampler } from './sampler.js';
-import type { Sequence } from './sequence.js';
-import { type Drafter, NO_SPECULATION } from './speculation.js';
+import { MAX_STEP_ROWS, type Runner } from './runner.js';
+import { checkSampling, Sampler } from './sampler.js';
+import { Drafter, type Habits, NO_SPECULATION } from './speculation.js';
+import type { Tensor } from './tensor.js';
+import { type Events, Work } from './work.js';
 
-/** Tokens to compute at the end of a sequence, and of how many of the last of them the logits are wanted. */
-export interface Proposal {
-  tokens: readonly number[];
-  logits: number;
+/** A run of so many rows has the same bits as its tokens one by one. */
+const SAME_AS_SINGLE = 16;
+
+/** What draws an answer's tokens, made when its prompt is begun. */
+interface Drawing {
+  readonly sampler: Sampler;
+  readonly repetition?: RepetitionDetector;
+  readonly drafter?: Drafter;
 }
 
-export class Generation {
-  readonly cachedTokens: number;
-  private readonly sampler: Sampler;
-  private readonly repetition?: RepetitionDetector;
-  private readonly stop: ReadonlySet<number>;
+export class Generation extends Work {
+  private drawing?: Drawing;
+  private readonly stopTokens: ReadonlySet<number>;
   private readonly guide: Guide;
   private readonly started = performance.now();
   private decodeStarted?: number;
-  private completionTokens = 0;
-  private last = 0;
+  private cachedTokens = 0;
+  /** Drawn so far, without the stop token. The last of them has not been computed. */
+  private readonly answer: number[] = [];
+  private ended = false;
   private readonly speculation: SpeculationStats = { ...NO_SPECULATION };
-  /** What was computed behind `last` in the hope that it will be drawn. */
+  /** What was computed behind the last token in the hope that it will be drawn. */
   private draft: readonly number[] = [];
 
-  /** Throws KaiwenError 'bad_input' on sampling parameters out of range. `drafter`: proposes tokens, if any are to be. */
+  /** Throws KaiwenError 'bad_input' on sampling parameters out of range. `habits`: of drafts, if any are to be made. */
   constructor(
     private readonly request: GenerateRequest,
-    readonly sequence: Sequence,
     private readonly model: LoadedModel,
-    private readonly drafter?: Drafter,
+    private readonly habits?: Habits,
     constraint?: Constraint,
   ) {
-    this.sampler = new Sampler(request.sampling, model.definition.vocabSize, request.tokens);
-    this.repetition = request.detectRepetition ? new RepetitionDetector() : undefined;
-    this.stop = new Set(request.stopTokens);
-    this.guide = new Guide(request.thinking, constraint, this.stop);
-    this.cachedTokens = sequence.position;
+    const { tokens, adapter, group, timeoutMs = Infinity } = request;
+    super(tokens, adapterNamed(model, adapter), undefined, group, performance.now() + timeoutMs);
+    checkSampling(request.sampling, model.definition.vocabSize);
+    this.stopTokens = new Set(request.stopTokens);
+    this.guide = new Guide(request.thinking, constraint, this.stopTokens);
   }
 
-  /** Part of the prompt is still to be computed: a step for itself. */
-  get inPrompt(): boolean {
-    return this.sequence.position < this.request.tokens.length;
+  get isReading(): boolean {
+    return this.sequence.position < this.size || this.answer.length === 0;
+  }
+
+  get isDone(): boolean {
+    return this.ended;
+  }
+
+  /** Prompt and answer, but for the token that the next step computes. */
+  protected override get size(): number {
+    return this.tokens.length + Math.max(0, this.answer.length - 1);
+  }
+
+  override open(cache: Cache): boolean {
+    if (!super.open(cache)) return false;
+    if (!this.drawing) {
+      const { request, model, habits, sequence, tokens } = this;
+      this.cachedTokens = sequence.position;
+      this.drawing = {
+        sampler: new Sampler(request.sampling, model.definition.vocabSize, tokens),
+        repetition: request.detectRepetition ? new RepetitionDetector() : undefined,
+        // What recurrent layers have taken in cannot be taken back.
+        drafter: habits && !sequence.isRecurrent ? new Drafter(tokens, habits) : undefined,
+      };
+    }
+    return true;
+  }
+
+  override chunk(size: number): readonly number[] {
+    const { tokens, answer, sequence } = this;
+    const said = sequence.position - tokens.length;
+    if (said < 0) return super.chunk(size);
+    return answer.slice(said, Math.min(said + SAME_AS_SINGLE, answer.length - 1));
+  }
+
+  read(hidden: Tensor, runner: Runner): Events {
+    const isFirst = this.answer.length === 0 && this.sequence.position === this.tokens.length;
+    return isFirst ? this.accept(runner.logits(hidden, hidden.rows - 1, 1)) : [];
   }
 
   /** For each token that could be drafted now: how likely it is to be drawn. */
   prospects(): number[] {
-    if (!this.drafter || this.inPrompt) return [];
-    const { sequence, request, model, completionTokens } = this;
-    const wanted = Math.min(request.maxTokens - completionTokens, model.info.context - sequence.position) - 1;
-    return this.drafter.prospects(Math.min(wanted, MAX_STEP_ROWS - 1));
+    const { sequence, request, model, answer, drawing } = this;
+    if (!drawing?.drafter) return [];
+    const wanted = Math.min(request.maxTokens - answer.length, model.info.context - sequence.position) - 1;
+    return drawing.drafter.prospects(Math.min(wanted, MAX_STEP_ROWS - 1));
   }
 
-  /** What to compute next: a chunk of the prompt, or the last token and a draft, all with logits. */
-  next(draftLength: number): Proposal {
-    const { tokens } = this.request;
-    if (!this.inPrompt) {
-      this.draft = this.drafter?.draft(draftLength) ?? [];
-      return { tokens: [this.last, ...this.draft], logits: 1 + this.draft.length };
-    }
-    const end = this.sequence.stepEnd(this.model.chunk);
-    return { tokens: tokens.slice(this.sequence.position, end), logits: Number(end === tokens.length) };
+  /** What to compute next: the last token and a draft behind it, all with logits. */
+  next(draftLength: number): readonly number[] {
+    this.draft = this.drawing?.drafter?.draft(draftLength) ?? [];
+    return [this.answer[this.answer.length - 1], ...this.draft];
   }
 
   /** Takes the logits [rows, vocab] that were asked for; they may be changed. After a done event there is no next. */
-  accept(logits: Float32Array): (TokenEvent | DoneEvent)[] {
+  accept(logits: Float32Array): Events {
     this.decodeStarted ??= performance.now();
     const { draft, sequence, speculation } = this;
     this.draft = [];
@@ -86,7 +124,7 @@ export class Generation {
     const events: (TokenEvent | DoneEvent)[] = [];
     for (let row = 0; ; row++) {
       const reason = this.draw(logits.subarray(row * vocab, (row + 1) * vocab), events);
-      const foreseen = this.last === draft[row];
+      const foreseen = reason !== 'stop' && row < draft.length && this.answer.at(-1) === draft[row];
       if (foreseen) speculation.accepted++;
       if (reason) events.push(this.done(reason));
       if (reason || !foreseen) return events;
@@ -96,31 +134,36 @@ export class Generation {
 
   /** Draws a token from the logits [vocab] behind the sequence's end; returns why the answer ends with it, if it does. */
   private draw(logits: Float32Array, events: (TokenEvent | DoneEvent)[]): FinishReason | undefined {
-    const { maxTokens, logprobs } = this.request;
-    if (this.completionTokens >= maxTokens) return 'length';
+    const { request, answer } = this;
+    const { sampler, repetition, drafter } = this.drawing!;
+    const { maxTokens, logprobs } = request;
+    if (answer.length >= maxTokens) return 'length';
     const { forced, allowed } = this.guide.next();
-    const { sampler } = this;
     const sample =
       forced === undefined ? sampler.next(logits, logprobs, allowed) : sampler.take(forced, logits, logprobs);
     // The grammar lets nothing follow, and the model has no token that ends an answer.
     if (!sample) return 'stop';
     const { id, logprob, top } = sample;
-    this.last = id;
-    if (this.stop.has(id)) return 'stop';
+    if (this.stopTokens.has(id)) return 'stop';
     this.guide.push(id);
-    this.completionTokens++;
-    this.drafter?.push(id);
+    answer.push(id);
+    drafter?.push(id);
     events.push({ type: 'token', id, logprob, top });
-    if (this.repetition?.push(id)) return 'repetition';
-    const full = this.completionTokens >= maxTokens || this.sequence.position >= this.model.info.context;
+    if (repetition?.push(id)) return 'repetition';
+    const full = answer.length >= maxTokens || this.sequence.position >= this.model.info.context;
     return full ? 'length' : undefined;
   }
 
-  done(reason: FinishReason): DoneEvent {
+  stop(reason: 'aborted' | 'timeout'): Events {
+    return [this.done(reason)];
+  }
+
+  private done(reason: FinishReason): DoneEvent {
+    this.ended = true;
     const now = performance.now();
-    const { started, decodeStarted = now, cachedTokens, completionTokens } = this;
+    const { started, decodeStarted = now, cachedTokens } = this;
     const [prefillMs, decodeMs] = [decodeStarted - started, now - decodeStarted];
-    const promptTokens = this.request.tokens.length;
+    const [promptTokens, completionTokens] = [this.tokens.length, this.answer.length];
     const speculation = { ...this.speculation };
     const { thinkingTokens } = this.guide;
     const stats = { promptTokens, cachedTokens, completionTokens, thinkingTokens, prefillMs, decodeMs, speculation };

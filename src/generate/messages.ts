@@ -30,10 +30,16 @@ export type ToWorker = { id: number; task: Task } | { id: number; cancel: true }
 
 export type Result = Float32Array | { prefillMs: number[]; decodeMs: number[] };
 
+/** What a step has yielded for one of its answers. */
+export interface StepEvent {
+  id: number;
+  event: TokenEvent | DoneEvent;
+}
+
 export type FromWorker =
   | { loading: LoadProgress }
   | { ready: EngineInfo }
-  | { id: number; event: TokenEvent | DoneEvent }
+  | { events: StepEvent[] }
   | { id: number; result: Result }
   | { id: number; error: SentError }
   | { status: EngineStatus }

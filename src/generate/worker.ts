@@ -6,8 +6,11 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { KaiwenError } from '../errors.js';
 import { Grammars } from './grammar/grammars.js';
 import { LoadedModel } from './loaded-model.js';
-import { type FromWorker, sendError, type Task, type ToWorker, type WorkerData } from './messages.js';
+import { type FromWorker, type StepEvent, sendError, type Task, type ToWorker, type WorkerData } from './messages.js';
 import { Session } from './session.js';
+
+/** Between two reports of the engine's status, at least. */
+const STATUS_MS = 250;
 
 const { path, options, cancelLoad } = workerData as WorkerData;
 const port = parentPort!;
@@ -33,9 +36,43 @@ function main(): void {
     return;
   }
   send({ ready: model.info });
+  serve(model);
+}
+
+function serve(model: LoadedModel): void {
+  /** What the step has yielded: one message, however many answers advance. */
+  let events: StepEvent[] = [];
+  let reported = -Infinity;
   const grammars = new Grammars(path);
-  const session = new Session(model, options.speculate, grammars);
+  const session = new Session(model, options.speculate, grammars, {
+    afterStep: (idle) => {
+      if (events.length > 0) send({ events });
+      events = [];
+      const now = performance.now();
+      if (!idle && now - reported < STATUS_MS) return;
+      reported = now;
+      send({ status: session.status });
+    },
+    broken: (cause) => {
+      // Memory and team are in doubt: this thread ends, and with it the team.
+      send({ failed: sendError(new KaiwenError('engine_failed', 'The engine failed.', { cause })) });
+      process.exit(1);
+    },
+  });
+  send({ status: session.status });
   const running = new Map<number, { controller: AbortController; ended: Promise<void> }>();
+  const answer = async (id: number, task: Task, signal: AbortSignal): Promise<void> => {
+    try {
+      if (task.kind === 'generate') {
+        await session.generate(task.request, signal, (event) => events.push({ id, event }));
+      } else {
+        const result = await session.compute(task, signal);
+        send({ id, result }, result instanceof Float32Array ? [result.buffer as ArrayBuffer] : []);
+      }
+    } catch (error) {
+      send({ id, error: sendError(error) });
+    }
+  };
   port.on('message', async (message: ToWorker) => {
     if ('close' in message) {
       for (const { controller } of running.values()) controller.abort();
@@ -46,26 +83,12 @@ function main(): void {
     } else if ('task' in message) {
       const { id, task } = message;
       const controller = new AbortController();
-      const ended = answer(session, id, task, controller.signal).finally(() => running.delete(id));
+      const ended = answer(id, task, controller.signal).finally(() => running.delete(id));
       running.set(id, { controller, ended });
     } else {
       running.get(message.id)?.controller.abort();
     }
   });
-}
-
-/** Never rejects. */
-async function answer(session: Session, id: number, task: Task, signal: AbortSignal): Promise<void> {
-  try {
-    if (task.kind === 'generate') {
-      await session.generate(task.request, signal, (event) => send({ id, event }));
-    } else {
-      const result = await session.compute(task, signal);
-      send({ id, result }, result instanceof Float32Array ? [result.buffer as ArrayBuffer] : []);
-    }
-  } catch (error) {
-    send({ id, error: sendError(error) });
-  }
 }
 
 main();
