@@ -80,7 +80,7 @@ describe('a conversation', () => {
     expect(text(documents[0])).toContain('# Tools');
     const plain = encoder(CHATML);
     plain.encode({ kind: 'chat', messages: [user('a'), answer('b', { thinking: 'x' })], tools });
-    expect(plain.lost).toEqual({ thoughts: 1, calls: 0, tools: 1 });
+    expect(plain.lost).toEqual({ thoughts: 1, calls: 0, tools: 0 });
   });
 
   it('obeys the weights of its messages, and the setting for those without', () => {

@@ -6,6 +6,7 @@ import { KaiwenError } from '../errors.js';
 import type { JsonObject } from '../formats/checkpoint.js';
 import { ChatTemplate } from '../tokenizer/chat-template.js';
 import type { Tokenizer } from '../tokenizer/tokenizer.js';
+import { thinkingMarks } from './answer-reader.js';
 import type { ChatMessage, ChatOptions, GenerateOptions, Model, PromptOptions, TextEvent } from './api.js';
 import { fitConversation } from './conversation.js';
 import { defined, samplingDefaults, stopTokens } from './defaults.js';
@@ -13,6 +14,11 @@ import type { Engine, EngineInfo, GenerateRequest, SamplingParams } from './engi
 import { checkSampling } from './sampler.js';
 import { streamText } from './stream.js';
 import { ThinkingSplitter } from './thinking.js';
+import { thinkingControl } from './thinking-control.js';
+import { CallSplitter } from './tools/call-splitter.js';
+import { answerGrammar } from './tools/constraint.js';
+import { readTools } from './tools/definitions.js';
+import { formatGrammar } from './tools/format.js';
 
 export interface ModelParts {
   name: string;
@@ -78,18 +84,37 @@ export class TextModel implements Model {
 
   async *generate(prompt: string | readonly number[], options: GenerateOptions = {}): AsyncGenerator<TextEvent> {
     const tokens = this.textPrompt(prompt);
-    yield* streamText(this.engine, this.tokenizer, this.#request(tokens, options), options);
+    const grammar = options.format && formatGrammar(options.format);
+    const request = this.#request(tokens, options, defined({ grammar }));
+    const { stop, signal } = options;
+    yield* streamText(this.engine, this.tokenizer, request, { stop, signal });
   }
 
   async *chat(messages: readonly ChatMessage[], options: ChatOptions = {}): AsyncGenerator<TextEvent> {
-    const { think, tools, maxTokens } = options;
+    const { think, toolChoice = 'auto', maxTokens, stop, signal } = options;
     const { template } = this.#voice(options.adapter);
-    const render = (some: readonly ChatMessage[]) => template.render(some, { think, tools });
+    const definitions = toolChoice === 'none' ? [] : (options.tools ?? []);
+    const tools = readTools(definitions);
+    const grammar = answerGrammar({
+      format: options.format,
+      tools,
+      choice: toolChoice,
+      parallel: options.parallelToolCalls ?? true,
+      calls: template.calls,
+    });
+    checkCount('thinkingBudget', options.thinkingBudget, 0);
+    const render = (some: readonly ChatMessage[]) => template.render(some, { think, tools: definitions });
     const { rendered, notice } = fitConversation(messages, render, this.info.context, maxTokens);
-    const request = this.#request(rendered.tokens, options);
+    const { thinkingOpen: open, thinkingClosed } = rendered;
+    // A model that the prompt keeps from thinking is to be held to its format from its first token.
+    const thinks = template.canThink && (open || (!thinkingClosed && think !== false));
+    const control = thinks ? thinkingControl(this.tokenizer, open, options.thinkingBudget) : undefined;
+    const request = this.#request(rendered.tokens, options, defined({ grammar, thinking: control }));
     if (notice) yield { type: 'notice', message: notice };
-    const splitter = template.canThink ? new ThinkingSplitter(rendered.thinkingOpen) : undefined;
-    yield* streamText(this.engine, this.tokenizer, request, { ...options, splitter });
+    const marked = thinkingMarks(this.tokenizer).size > 0;
+    const thinking = template.canThink ? new ThinkingSplitter(open, marked) : undefined;
+    const calls = tools.length > 0 ? new CallSplitter(template.calls, tools) : undefined;
+    yield* streamText(this.engine, this.tokenizer, request, { thinking, calls, stop, signal });
   }
 
   prompt(messages: readonly ChatMessage[], { think, tools, adapter }: PromptOptions = {}): number[] {
@@ -133,19 +158,30 @@ export class TextModel implements Model {
     return this.close();
   }
 
-  #request(tokens: readonly number[], options: GenerateOptions): GenerateRequest {
+  /** `guidance`: what leads the answer, as the engine takes it. */
+  #request(
+    tokens: readonly number[],
+    options: GenerateOptions,
+    guidance: Pick<GenerateRequest, 'grammar' | 'thinking'>,
+  ): GenerateRequest {
     const { context, vocabSize } = this.info;
     if (tokens.length >= context) throw this.#tooLong(tokens.length);
-    const { maxTokens, stop: _stop, logprobs, detectRepetition = true, signal: _signal, adapter, ...given } = options;
+    const { maxTokens, logprobs, detectRepetition = true, adapter, group, timeoutMs, admit, ...given } = options;
     const voice = this.#voice(adapter);
     checkCount('maxTokens', maxTokens, 1);
     checkCount('logprobs', logprobs, 0);
+    if (timeoutMs !== undefined && !(timeoutMs >= 0)) {
+      throw new KaiwenError('bad_input', `timeoutMs is ${timeoutMs}.`, { remedy: 'It must be a number from 0 up.' });
+    }
     const sampling: SamplingParams = pickSampling({ ...voice.defaults, ...defined(given) });
     checkSampling(sampling, vocabSize);
+    const most = Math.min(maxTokens ?? context, context - tokens.length);
+    admit?.(tokens.length, most);
     return {
       tokens,
-      ...defined({ adapter }),
-      maxTokens: Math.min(maxTokens ?? context, context - tokens.length),
+      ...defined({ adapter, group, timeoutMs }),
+      ...guidance,
+      maxTokens: most,
       stopTokens: voice.stopTokens,
       sampling,
       logprobs: logprobs === undefined ? undefined : Math.min(logprobs, vocabSize),

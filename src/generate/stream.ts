@@ -1,19 +1,14 @@
 /**
- * From the engine's tokens to events of text: whole characters only, thinking split from the answer, stop strings
- * cut off. Stop strings are looked for in the answer, not in the thinking. Each token's log-probability comes with
- * the event that shows the last of its text, once.
+ * From the engine's tokens to events of text. Each token's log-probability comes with the event that shows the last of
+ * its text, once.
  */
 import { KaiwenError } from '../errors.js';
 import type { Tokenizer } from '../tokenizer/tokenizer.js';
-import type { TextEvent, TokenLogprob } from './api.js';
+import { AnswerReader, type Parts, type Piece } from './answer-reader.js';
+import type { AnswerEnd, TextEvent, TokenLogprob } from './api.js';
 import type { DoneEvent, Engine, GenerateRequest, TokenEvent } from './engine.js';
-import { StopMatcher } from './stop.js';
-import type { Piece, ThinkingSplitter } from './thinking.js';
 
-export interface StreamOptions {
-  stop?: readonly string[];
-  /** Splits thinking off; absent: all text is answer. */
-  splitter?: ThinkingSplitter;
+export interface StreamOptions extends Parts {
   signal?: AbortSignal;
 }
 
@@ -21,25 +16,22 @@ export async function* streamText(
   engine: Engine,
   tokenizer: Tokenizer,
   request: GenerateRequest,
-  { stop = [], splitter, signal }: StreamOptions,
+  { signal, ...parts }: StreamOptions,
 ): AsyncGenerator<TextEvent> {
-  const matcher = new StopMatcher(stop);
-  const decode = textDecoder(tokenizer, splitter !== undefined);
+  const reader = new AnswerReader(tokenizer, parts);
   // Leaving the loop ends a generation too, but then it says nothing more of itself.
-  const cancel = stop.length > 0 ? new AbortController() : undefined;
+  const cancel = parts.stop?.length ? new AbortController() : undefined;
   const pending = new PendingLogprobs();
   let completionTokens = 0;
   let done: DoneEvent | undefined;
+  let last: Piece | undefined;
 
-  const show = (pieces: Piece[]): Piece[] =>
-    pieces
-      .map((piece) => (piece.type === 'text' ? { ...piece, text: matcher.push(piece.text) } : piece))
-      .filter((piece) => piece.text !== '');
-  const take = (text: string): Piece[] => show(splitter ? splitter.push(text) : [{ type: 'text', text }]);
   const events = (pieces: Piece[]): TextEvent[] => {
-    if (pieces.length === 0) return [];
-    const logprobs = pending.take((splitter?.held ?? 0) + matcher.held);
-    return pieces.map((piece, i) => (i === 0 && logprobs.length > 0 ? { ...piece, logprobs } : piece));
+    if (pieces.length === 0) return pieces;
+    last = pieces[pieces.length - 1];
+    const logprobs = pending.take(reader.held);
+    if (logprobs.length === 0) return pieces;
+    return pieces.map((piece, i) => (i === 0 ? { ...piece, logprobs } : piece));
   };
 
   const either = signal && cancel ? AbortSignal.any([signal, cancel.signal]) : (cancel?.signal ?? signal);
@@ -48,41 +40,37 @@ export async function* streamText(
       done = event;
       break;
     }
-    if (matcher.stopped) continue; // on their way when the engine was told to stop
+    if (reader.stop !== undefined) continue; // on their way when the engine was told to stop
     completionTokens++;
-    const text = decode.push(event.id);
-    if (event.logprob !== undefined) pending.add(tokenLogprob(tokenizer, event, event.logprob), text.length);
-    yield* events(take(text));
-    if (matcher.stopped) cancel?.abort();
+    const { taken } = reader;
+    const pieces = reader.push(event.id);
+    if (event.logprob !== undefined) pending.add(tokenLogprob(tokenizer, event, event.logprob), reader.taken - taken);
+    yield* events(pieces);
+    if (reader.stop !== undefined) cancel?.abort();
   }
   if (!done) throw new KaiwenError('internal', 'The engine ended an answer without saying why.');
 
-  if (!matcher.stopped) {
-    yield* events([...take(decode.end()), ...show(splitter?.end() ?? []), ...rest(matcher)]);
-    const left = matcher.stopped ? [] : pending.take(0, true);
-    if (left.length > 0) yield { type: 'text', text: '', logprobs: left };
+  if (reader.stop === undefined) {
+    yield* events(reader.end(done.reason !== 'stop'));
+    const left = reader.stop === undefined ? pending.take(0, true) : [];
+    if (left.length > 0) yield { ...nothingMore(last), logprobs: left };
   }
-  const ended = matcher.stopped ? { reason: 'stop' as const, stop: matcher.found } : { reason: done.reason };
-  yield { type: 'done', ...ended, stats: { ...done.stats, completionTokens } };
+  const ended =
+    reader.stop !== undefined ? { reason: 'stop' as const, stop: reader.stop } : { reason: end(done, reader) };
+  const thinkingTokens = done.stats.thinkingTokens ?? reader.thinkingTokens;
+  yield { type: 'done', ...ended, stats: { ...done.stats, completionTokens, thinkingTokens } };
 }
 
-function rest(matcher: StopMatcher): Piece[] {
-  const text = matcher.end();
-  return text ? [{ type: 'text', text }] : [];
+function end({ reason }: DoneEvent, { calls }: AnswerReader): AnswerEnd {
+  return reason === 'stop' && calls > 0 ? 'tool_calls' : reason;
 }
 
-/** Thinking tags stay in the text even where the tokenizer calls them special. */
-function textDecoder(tokenizer: Tokenizer, tags: boolean) {
-  const decoder = tokenizer.decoder();
-  const hidden = new Map<number, string>();
-  for (const tag of tags ? ['<think>', '</think>'] : []) {
-    const id = tokenizer.controlTokens.get(tag);
-    if (id !== undefined && tokenizer.decode([id]) === '') hidden.set(id, tag);
+/** An empty piece of what came last. */
+function nothingMore(last: Piece | undefined): Piece {
+  if (last?.type === 'tool_call' || last?.type === 'tool_arguments') {
+    return { type: 'tool_arguments', index: last.index, text: '' };
   }
-  return {
-    push: (id: number) => decoder.push(id) + (hidden.get(id) ?? ''),
-    end: () => decoder.end(),
-  };
+  return { type: 'text', text: '' };
 }
 
 /** Log-probabilities of tokens whose text has not been shown yet. */

@@ -9,9 +9,11 @@
  */
 import { KaiwenError } from '../errors.js';
 import type { Json, JsonObject } from '../formats/checkpoint.js';
+import { parseJson } from '../formats/json.js';
 import { type Program, parseTemplate, runTemplate, TemplateRefusal } from './jinja.js';
 import { mapOperands } from './template-literals.js';
 import type { Tokenizer } from './tokenizer.js';
+import { type CallFormat, callFormat, type PlainMessage, toolsAsText } from './tool-format.js';
 
 export interface TemplateMessage {
   role: 'system' | 'user' | 'assistant' | 'tool';
@@ -19,6 +21,9 @@ export interface TemplateMessage {
   thinking?: string;
   /** What an assistant calls besides or instead of its content. */
   toolCalls?: readonly ToolCall[];
+  /** Of a tool's message: the call that it answers. Results are put in the order of their calls. */
+  toolCallId?: string;
+  name?: string;
 }
 
 export interface ToolCall {
@@ -42,6 +47,8 @@ export interface RenderedChat {
   tokens: number[];
   /** The prompt ends inside a thinking block that the template opened. */
   thinkingOpen: boolean;
+  /** The prompt ends behind a thinking block that the template closed: there is to be none. */
+  thinkingClosed: boolean;
 }
 
 /** Prefixes of one conversation, rendered so that their texts compare with each other; a trainer finds turns by it. */
@@ -72,6 +79,9 @@ const ROLES = ['system', 'user', 'assistant', 'tool'];
 export class ChatTemplate {
   /** The template knows thinking. */
   readonly canThink: boolean;
+  /** How calls of tools are written. */
+  readonly calls: CallFormat;
+  readonly #knowsTools: boolean;
   readonly #tokenizer: Tokenizer;
   readonly #source: string;
   readonly #name: string;
@@ -85,6 +95,9 @@ export class ChatTemplate {
     this.#source = source ?? CHATML;
     this.#name = name;
     this.canThink = /enable_thinking|<\/?think>/.test(this.#source);
+    const format = callFormat(this.#source);
+    this.#knowsTools = format !== undefined;
+    this.calls = format ?? 'hermes';
     const names = [...tokenizer.controlTokens.keys()].filter((text) => text !== '');
     names.sort((a, b) => b.length - a.length);
     this.#starts = [...new Set(names.map((text) => String.fromCodePoint(text.codePointAt(0)!)))];
@@ -96,7 +109,8 @@ export class ChatTemplate {
   render(messages: readonly TemplateMessage[], options: RenderOptions = {}): RenderedChat {
     const conversation = this.open(messages, options);
     const text = conversation.text(messages.length, options.addGenerationPrompt ?? true);
-    return { tokens: conversation.encode(text), thinkingOpen: /<think>\s*$/.test(text) };
+    const [thinkingOpen, thinkingClosed] = [/<think>\s*$/, /<\/think>\s*$/].map((end) => end.test(text));
+    return { tokens: conversation.encode(text), thinkingOpen, thinkingClosed };
   }
 
   /** A conversation of which any prefix can be rendered. */
@@ -108,27 +122,38 @@ export class ChatTemplate {
         });
       }
     }
-    const standIns = this.#standIns([...messages, ...(options.tools ?? [])]);
+    const ordered = inOrderOfCalls(messages).map(withArguments);
+    const standIns = this.#standIns([...ordered, ...(options.tools ?? [])]);
     const hide = (text: string) => replaceAll(text, standIns);
     const program = this.#prepared(standIns);
+    const tools = options.tools?.length ? (mapTexts(options.tools, hide) as JsonObject[]) : undefined;
     const variables = {
-      ...(options.tools?.length && { tools: mapTexts(options.tools, hide) }),
+      ...(tools && this.#knowsTools && { tools }),
       ...(options.think !== undefined && { enable_thinking: options.think }),
       bos_token: this.#controlText(this.#tokenizer.bosToken),
       eos_token: this.#controlText(this.#tokenizer.eosTokens[0]),
     };
-    const hidden = messages.map(({ role, content, thinking, toolCalls }) => ({
-      role,
-      content: hide(content),
-      ...(thinking !== undefined && { reasoning_content: hide(thinking) }),
-      ...(toolCalls?.length && {
-        tool_calls: toolCalls.map((call) => ({ type: 'function', function: mapTexts(call, hide) })),
+    const hidden = ordered.map(
+      ({ role, content, thinking, toolCalls, toolCallId, name }): PlainMessage => ({
+        role,
+        content: hide(content),
+        ...(thinking !== undefined && { reasoning_content: hide(thinking) }),
+        ...(toolCalls?.length && {
+          tool_calls: toolCalls.map(({ id, ...call }) => ({
+            type: 'function',
+            ...(id !== undefined && { id: hide(id) }),
+            function: mapTexts(call, hide) as { name: string; arguments: Json },
+          })),
+        }),
+        ...(toolCallId !== undefined && { tool_call_id: hide(toolCallId) }),
+        ...(name !== undefined && { name: hide(name) }),
       }),
-    }));
+    );
+    const shown = (some: PlainMessage[]) => (this.#knowsTools ? some : toolsAsText(some, tools));
     return {
       text: (count, addGenerationPrompt) =>
         this.#run(program, count, {
-          messages: hidden.slice(0, count),
+          messages: shown(hidden.slice(0, count)),
           add_generation_prompt: addGenerationPrompt,
           ...variables,
         }),
@@ -239,6 +264,42 @@ export function renderChat(
   options: RenderOptions & { tokenizer: Tokenizer; name?: string },
 ): number[] {
   return new ChatTemplate(source, options.tokenizer, options.name ?? 'the model').render(messages, options).tokens;
+}
+
+/** Templates want the arguments of calls as objects; clients send them as text. */
+function withArguments(message: TemplateMessage): TemplateMessage {
+  if (!message.toolCalls?.length) return message;
+  const toolCalls = message.toolCalls.map((call) => {
+    let value: unknown = call.arguments;
+    try {
+      if (typeof value === 'string') value = value.trim() === '' ? {} : parseJson(value);
+    } catch {
+      // Refused below.
+    }
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+      return { ...call, arguments: value as JsonObject };
+    }
+    throw new KaiwenError('bad_input', `The arguments of a call of "${call.name}" are not a JSON object.`, {
+      remedy: 'Leave out calls that were cut off.',
+    });
+  });
+  return { ...message, toolCalls };
+}
+
+/** The formats tell results apart by their order alone. Those whose calls are unknown stay where they are. */
+function inOrderOfCalls(messages: readonly TemplateMessage[]): TemplateMessage[] {
+  const ordered = [...messages];
+  for (let i = 0; i < ordered.length; i++) {
+    const ids = ordered[i].toolCalls?.map(({ id }) => id);
+    if (!ids) continue;
+    let end = i + 1;
+    while (end < ordered.length && ordered[end].role === 'tool') end++;
+    const place = ({ toolCallId }: TemplateMessage) => (toolCallId === undefined ? -1 : ids.indexOf(toolCallId));
+    const results = ordered.slice(i + 1, end);
+    if (results.some((result) => place(result) < 0)) continue;
+    ordered.splice(i + 1, results.length, ...results.sort((a, b) => place(a) - place(b)));
+  }
+  return ordered;
 }
 
 /** A copy of a value of JSON's kind with every text in it, names of fields included, mapped. */

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type CallFormat, CallSplitter } from './call-splitter.js';
+import type { CallFormat } from '../../tokenizer/tool-format.js';
+import { CallSplitter } from './call-splitter.js';
 import { readTools } from './definitions.js';
 
 const TOOLS = readTools([

@@ -3,6 +3,7 @@
  * text. Line breaks before a call and between calls belong to the format and are dropped. A call that is cut off is
  * given as far as it came; of one whose name had not come yet nothing is given.
  */
+import type { CallFormat } from '../../tokenizer/tool-format.js';
 import { overlap } from '../stop.js';
 import { type CallPiece, type CallReader, OPEN } from './call-reader.js';
 import type { Tool } from './definitions.js';
@@ -13,9 +14,6 @@ export type AnswerPiece =
   | { type: 'text'; text: string }
   | { type: 'tool_call'; index: number; id: string; name: string }
   | { type: 'tool_arguments'; index: number; text: string };
-
-/** How a model writes calls: as JSON (Qwen2.5, Qwen3), or as XML (Qwen3-Coder, Qwen3.5). */
-export type CallFormat = 'hermes' | 'xml';
 
 export class CallSplitter {
   /** Calls so far. */

@@ -33,7 +33,22 @@ export function readTools(definitions: readonly JsonObject[]): Tool[] {
         remedy: 'Give a JSON Schema of type object.',
       });
     }
-    return { name, parameters: parameters ?? {} };
+    return { name, parameters: argumentsSchema(parameters, name) };
+  });
+}
+
+/** Of a tool without parameters, that there are none. */
+function argumentsSchema(schema: JsonObject | null | undefined, name: string): JsonObject {
+  if (!schema || Object.keys(schema).length === 0) {
+    return { type: 'object', properties: {}, additionalProperties: false };
+  }
+  const { type } = schema;
+  if (type === undefined && ['$ref', 'anyOf', 'oneOf', 'allOf'].some((key) => key in schema)) return schema;
+  if (type === undefined || (Array.isArray(type) ? type.includes('object') : type === 'object')) {
+    return { ...schema, type: 'object' };
+  }
+  throw new KaiwenError('bad_input', `The parameters of the tool "${name}" are not of type object.`, {
+    remedy: 'Give a JSON Schema of type object.',
   });
 }
 

@@ -1,0 +1,18 @@
+/** What an engine has to know of thinking: the tags as tokens, and how thinking is closed when its budget is spent. */
+import type { Tokenizer } from '../tokenizer/tokenizer.js';
+import type { ThinkingControl } from './engine.js';
+import { END_THINK, THINK } from './thinking.js';
+
+/** Thinking that is cut short should lead to an answer, so it says that one comes. */
+const CLOSING = '\n\nThere is no room to think on, so I answer now with what I have so far.\n';
+
+/** `open`: the prompt ends inside the block. `budget`: the most tokens of thinking. */
+export function thinkingControl(tokenizer: Tokenizer, open: boolean, budget?: number): ThinkingControl {
+  const [start, end] = [THINK, END_THINK].map((tag) => {
+    const id = tokenizer.controlTokens.get(tag);
+    return id === undefined ? tokenizer.encode(tag) : [id];
+  });
+  const closing = budget === 0 ? [] : tokenizer.encode(CLOSING);
+  const close = [...closing, ...end, ...tokenizer.encode('\n\n')];
+  return { open, start, end, close, ...(budget !== undefined && { budget }) };
+}
