@@ -367,6 +367,39 @@ describe('the other routes', () => {
     await expect(long).rejects.toMatchObject({ status: 400, param: 'dimensions' });
   });
 
+  it('echoes a prompt with its log-probabilities', async () => {
+    const request = { model: 'scripted', prompt: 'ab', echo: true, logprobs: 1 };
+    const { choices, usage } = await openai.completions.create({ ...request, max_tokens: 0 });
+    const prompt = -Math.log(engine.info.vocabSize);
+    expect(choices[0]).toMatchObject({ text: 'ab', finish_reason: 'length' });
+    expect(choices[0].logprobs?.tokens).toEqual(['a', 'b']);
+    expect(choices[0].logprobs?.token_logprobs).toEqual([null, expect.closeTo(prompt, 5)]);
+    expect(usage).toMatchObject({ prompt_tokens: 2, completion_tokens: 0 });
+    const answered = await openai.completions.create({ ...request, max_tokens: 2 });
+    expect(answered.choices[0]).toMatchObject({ text: 'abHe', logprobs: { text_offset: [0, 1, 2, 3] } });
+    const chunks = await collect(await openai.completions.create({ ...request, max_tokens: 2, stream: true }));
+    expect(chunks.flatMap((chunk) => chunk.choices[0].logprobs?.text_offset ?? [])).toEqual([0, 1, 2, 3]);
+  });
+
+  it.each(['', '/v1'])('turns texts and conversations into ids and back at %s/tokenize', async (base) => {
+    const post = async (path: string, body: object) => {
+      const init = { method: 'POST', body: JSON.stringify(body) };
+      return (await fetch(`${server.url}${base}${path}`, init)).json();
+    };
+    expect(await post('/tokenize', { prompt: 'ab', return_token_strs: true })).toEqual({
+      count: 2,
+      max_model_len: 1024,
+      tokens: [97, 98],
+      token_strs: ['a', 'b'],
+    });
+    const { tokens } = await post('/tokenize', { messages });
+    expect((await post('/detokenize', { tokens })).prompt).toBe(
+      '<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n',
+    );
+    expect((await post('/detokenize', { tokens: [9999] })).error).toMatchObject({ param: 'tokens' });
+    expect((await post('/tokenize', {})).error).toMatchObject({ code: 'missing_required_parameter' });
+  });
+
   it('moderates by asking the model', async () => {
     chat.mockImplementation(async function* (conversation) {
       const yes = conversation[1].content.includes('threaten them with violence');

@@ -389,7 +389,7 @@ describe('bad requests', () => {
       'context_length_exceeded',
       null,
     ],
-    ['echoed logprobs', text, '{"prompt":"a","echo":true,"logprobs":1}', 400, 'unsupported_parameter', 'echo'],
+    ['no tokens to continue with', text, '{"prompt":"a","max_tokens":0}', 400, 'invalid_value', 'max_tokens'],
     ['an unknown URL', '/v1/nothing', '{}', 404, 'unknown_url', null],
     ['an unknown URL outside', '/nothing', '{}', 404, 'unknown_url', null],
     ['a wrong method', '/v1/models', '{}', 405, 'method_not_allowed', null],

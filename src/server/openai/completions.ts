@@ -1,12 +1,11 @@
 /** `POST /v1/completions`: text goes on from a prompt, with no chat template. */
-import type { GenerateOptions, TokenLogprob } from '../../generate/api.js';
+import type { GenerateOptions, TextEvent } from '../../generate/api.js';
 import type { Call } from '../call.js';
 import { invalidValue } from '../fields.js';
-import { HttpError } from '../http-error.js';
 import type { Lease } from '../hub.js';
 import { Answer, type End, finish, streamChunks } from './answer.js';
 import { outputFormat } from './format.js';
-import { completionLogprobs } from './logprobs.js';
+import { completionLogprobs, type PromptLogprob } from './logprobs.js';
 import { checkChoices, generateOptions, seedOf } from './sampling.js';
 import { type CompletionRequest, parseCompletion } from './schema.js';
 
@@ -18,9 +17,12 @@ export async function textCompletion(call: Call): Promise<Response> {
   checkChoices(body.n ?? 1, call.service.maxChoices, body.prompt.length);
   const lease = await call.open(body.model);
   const options = completionOptions(body, lease);
-  const echoes = body.prompt.map((prompt) => checkPrompt(prompt, body, lease));
-  const answer = new Answer(body.prompt.length, body.n ?? 1, (prompt, index, signal) =>
-    call.generate(lease, body.prompt[prompt], { ...options, ...seedOf(body, index), signal }),
+  const prompts = body.prompt.map((prompt, index) => checkPrompt(prompt, index, lease));
+  const echoes = await Promise.all(prompts.map((tokens, i) => echo(body.prompt[i], tokens, body, call, lease)));
+  const answer = new Answer(prompts.length, body.n ?? 1, (prompt, index, signal) =>
+    body.max_tokens === 0
+      ? noAnswer(prompts[prompt])
+      : call.generate(lease, prompts[prompt], { ...options, ...seedOf(body, index), signal }),
   );
   const head = { id: `cmpl-${crypto.randomUUID()}`, created: Math.floor(Date.now() / 1000), model: lease.id };
   if (body.stream) return streamChunks(chunks(answer, echoes, body, head), call);
@@ -31,6 +33,7 @@ type Head = { id: string; created: number; model: string };
 
 function completionOptions(body: CompletionRequest, { model }: Lease): GenerateOptions {
   const format = outputFormat(body);
+  if (body.max_tokens === 0 && !body.echo) throw invalidValue('max_tokens', "without 'echo' it must be at least 1");
   return {
     maxTokens: body.max_tokens ?? MAX_TOKENS,
     ...generateOptions(body, model),
@@ -39,24 +42,53 @@ function completionOptions(body: CompletionRequest, { model }: Lease): GenerateO
   };
 }
 
-/** What `echo` puts before the answers to this prompt. */
-function checkPrompt(prompt: string | number[], body: CompletionRequest, { model }: Lease): string {
-  if (body.echo && typeof body.logprobs === 'number') {
-    const message = "Invalid 'echo': log-probabilities of the prompt are not supported.";
-    throw new HttpError(400, 'unsupported_parameter', message, { param: 'echo' });
-  }
-  if (typeof prompt !== 'string') {
-    const wrong = prompt.find((id) => id >= model.info.vocabSize);
-    if (wrong !== undefined)
-      throw invalidValue('prompt', `token id ${wrong} is outside the vocabulary of ${model.info.vocabSize}`);
-  }
-  if (!body.echo) return '';
-  return typeof prompt === 'string' ? prompt : model.detokenize(prompt);
+/** The prompt's ids. */
+function checkPrompt(prompt: string | number[], index: number, { model }: Lease): number[] {
+  const wrong = typeof prompt === 'string' ? undefined : prompt.find((id) => id >= model.info.vocabSize);
+  if (wrong !== undefined)
+    throw invalidValue('prompt', `token id ${wrong} is outside the vocabulary of ${model.info.vocabSize}`);
+  if (prompt.length === 0 && typeof prompt !== 'string') throw invalidValue(`prompt[${index}]`, 'it is empty');
+  return model.textPrompt(prompt);
+}
+
+/** What comes before the answers to a prompt. */
+interface Echo {
+  text: string;
+  logprobs: PromptLogprob[];
+}
+
+/** The prompt itself where the request asks for it, with the log-probabilities of its tokens where it does so too. */
+async function echo(
+  prompt: string | number[],
+  tokens: readonly number[],
+  body: CompletionRequest,
+  call: Call,
+  lease: Lease,
+): Promise<Echo> {
+  if (!body.echo) return { text: '', logprobs: [] };
+  const { model } = lease;
+  const text = typeof prompt === 'string' ? prompt : model.detokenize(prompt);
+  if (typeof body.logprobs !== 'number') return { text, logprobs: [] };
+  const scores = tokens.length > 1 ? await call.score(lease, tokens) : [];
+  const described = tokens.map((id, index) => ({
+    token: model.tokenizer.decode([id], { control: true }),
+    // Nothing comes before the first token that could make it likely or not.
+    logprob: index === 0 ? null : scores[index - 1],
+    top: null,
+  }));
+  return { text, logprobs: described };
+}
+
+/** For requests that ask about the prompt alone. */
+async function* noAnswer(tokens: readonly number[]): AsyncGenerator<TextEvent> {
+  const speculation = { steps: 0, drafted: 0, accepted: 0 };
+  const counts = { promptTokens: tokens.length, cachedTokens: 0, completionTokens: 0, prefillMs: 0, decodeMs: 0 };
+  yield { type: 'done', reason: 'length', stats: { ...counts, speculation } };
 }
 
 async function* chunks(
   answer: Answer,
-  echoes: readonly string[],
+  echoes: readonly Echo[],
   body: CompletionRequest,
   head: Head,
 ): AsyncGenerator<object> {
@@ -76,8 +108,9 @@ async function* chunks(
   for await (const event of answer.events()) {
     const { choice } = event;
     if (event.type === 'start') {
-      offsets[choice] = 0;
-      if (echoes[event.prompt]) yield chunk(choice, echoes[event.prompt]);
+      const { text, logprobs } = echoes[event.prompt];
+      offsets[choice] = text.length;
+      if (text) yield chunk(choice, text, logprobs.length > 0 ? completionLogprobs(logprobs, 0) : null);
     } else if (event.type === 'text') {
       yield chunk(choice, event.text, event.logprobs ? completionLogprobs(event.logprobs, offsets[choice]) : null);
       offsets[choice] += event.text.length;
@@ -86,11 +119,11 @@ async function* chunks(
   if (withUsage) yield { ...frame, choices: [], usage: answer.usage };
 }
 
-async function whole(answer: Answer, echoes: readonly string[], body: CompletionRequest, head: Head): Promise<object> {
+async function whole(answer: Answer, echoes: readonly Echo[], body: CompletionRequest, head: Head): Promise<object> {
   const n = body.n ?? 1;
   const choices = Array.from({ length: echoes.length * n }, (_, index) => ({
-    text: echoes[Math.floor(index / n)],
-    logprobs: [] as TokenLogprob[],
+    text: echoes[Math.floor(index / n)].text,
+    logprobs: [...echoes[Math.floor(index / n)].logprobs] as PromptLogprob[],
     end: 'stop' as End,
   }));
   for await (const event of answer.events()) {

@@ -8,7 +8,7 @@ export interface ErrorBody {
 /** The shape for any thrown value; also what a stream sends when it breaks off. */
 export function errorBody(error: unknown): ErrorBody {
   const { status, message, param, code } = toHttpError(error);
-  const type = status >= 500 ? 'server_error' : 'invalid_request_error';
+  const type = status >= 500 ? 'server_error' : status === 429 ? 'rate_limit_error' : 'invalid_request_error';
   return { error: { message, type, param: param ?? null, code } };
 }
 

@@ -14,14 +14,19 @@ export function chatLogprob({ token, bytes, logprob, top }: TokenLogprob) {
   };
 }
 
+/** A token of the prompt may have no log-probability, and none of them has alternatives. */
+export type PromptLogprob =
+  | Pick<TokenLogprob, 'token' | 'logprob' | 'top'>
+  | { token: string; logprob: number | null; top: null };
+
 /** `choices[].logprobs` of a text completion: parallel arrays. `offset`: where the first token starts in the text. */
-export function completionLogprobs(entries: readonly TokenLogprob[], offset: number) {
+export function completionLogprobs(entries: readonly PromptLogprob[], offset: number) {
   let at = offset;
   return {
     tokens: entries.map(({ token }) => token),
-    token_logprobs: entries.map(({ logprob }) => finite(logprob)),
+    token_logprobs: entries.map(({ logprob }) => (logprob === null ? null : finite(logprob))),
     top_logprobs: entries.map(({ top }) =>
-      Object.fromEntries(top.map(({ token, logprob }) => [token, finite(logprob)] as const)),
+      top === null ? null : Object.fromEntries(top.map(({ token, logprob }) => [token, finite(logprob)] as const)),
     ),
     text_offset: entries.map(({ token }) => {
       const start = at;

@@ -84,6 +84,7 @@ export const prompts = z.preprocess(
 
 export const completionRequest = z.object({
   ...common,
+  max_tokens: z.int().min(0).nullish(),
   prompt: prompts,
   echo: z.boolean().nullish(),
   logprobs: z.int().min(0).max(20).nullish(),

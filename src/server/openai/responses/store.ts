@@ -74,7 +74,7 @@ export class ResponseStore {
     const entry = this.#entries.get(id);
     if (!entry) return undefined;
     const text = entry.text ?? (await this.#read(id));
-    const stored = text === undefined ? undefined : (JSON.parse(text) as StoredResponse);
+    const stored = text === undefined ? undefined : parsed(text);
     if (stored?.owner !== owner) return undefined;
     this.#touch(id, entry);
     return stored;
@@ -144,5 +144,14 @@ export class ResponseStore {
     }
     found.sort((a, b) => a.used - b.used);
     for (const { id, bytes } of found) this.#touch(id, { bytes });
+  }
+}
+
+/** Undefined for a file that something else has changed or cut off. */
+function parsed(text: string): StoredResponse | undefined {
+  try {
+    return JSON.parse(text) as StoredResponse;
+  } catch {
+    return undefined;
   }
 }
