@@ -383,5 +383,20 @@ it('answers by the model in the house', async () => {
     }),
   });
   expect((await response.json()).output.choices[0].message.content).toBe('The capital of Japan is Tokyo.');
+  const embed = async (parameters: object) => {
+    const body = { model: 'mini', input: { texts: ['Tokyo', 'Paris'] }, parameters };
+    const path = '/api/v1/services/embeddings/text-embedding/text-embedding';
+    const response = await fetch(`${own.url}${path}`, { method: 'POST', body: JSON.stringify(body) });
+    return { status: response.status, ...(await response.json()) };
+  };
+  const { output, usage } = await embed({ text_type: 'query' });
+  const vectors: number[][] = output.embeddings.map(({ embedding }: { embedding: number[] }) => embedding);
+  expect(output.embeddings.map(({ text_index }: { text_index: number }) => text_index)).toEqual([0, 1]);
+  expect(vectors.map(({ length }) => length)).toEqual([256, 256]);
+  expect(Math.hypot(...vectors[0])).toBeCloseTo(1, 5);
+  expect(usage.total_tokens).toBe(mini.tokenize('Tokyo').length + mini.tokenize('Paris').length);
+  const short: number[] = (await embed({ dimension: 64 })).output.embeddings[0].embedding;
+  expect([short.length, Math.hypot(...short)]).toEqual([64, expect.closeTo(1, 5)]);
+  expect(await embed({ dimension: 512 })).toMatchObject({ status: 400, code: 'InvalidParameter' });
   await own.close();
 });

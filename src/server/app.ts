@@ -18,6 +18,7 @@ import { Lifecycle } from './lifecycle.js';
 import { type Limiter, LocalLimiter } from './limits.js';
 import { type Log, silentLog } from './logs.js';
 import { Metrics } from './metrics.js';
+import { ollama } from './ollama/protocol.js';
 import { openai } from './openai/protocol.js';
 import { mountPage } from './page.js';
 import { type Protocol, protocolFor, refuseOthers } from './protocol.js';
@@ -26,7 +27,7 @@ import type { AppEnv, Service } from './service.js';
 import { Totals } from './stats.js';
 
 /** The first one's shape of errors is that of all paths that belong to none. */
-const PROTOCOLS: readonly Protocol[] = [openai, anthropic, dashscope];
+const PROTOCOLS: readonly Protocol[] = [openai, anthropic, dashscope, ollama];
 
 /** Headers that web pages of other origins may read. */
 const EXPOSED = [

@@ -1,5 +1,5 @@
 import type { RouteDoc } from '../route-doc.js';
-import { generationRequest } from './schema.js';
+import { embeddingRequest, generationRequest } from './schema.js';
 
 const description = 'A stream with the header `X-DashScope-SSE: enable`.';
 
@@ -19,5 +19,11 @@ export const dashscopeDocs: readonly RouteDoc[] = [
     description,
     body: generationRequest,
     stream: 'sse',
+  },
+  {
+    method: 'post',
+    path: '/api/v1/services/embeddings/text-embedding/text-embedding',
+    summary: 'Turn texts into vectors (DashScope)',
+    body: embeddingRequest,
   },
 ];

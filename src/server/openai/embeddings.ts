@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import type { Call } from '../call.js';
 import { invalidValue, parseBody } from '../fields.js';
+import { normalised } from '../vector.js';
 import { prompts } from './schema.js';
 
 const MOST_INPUTS = 2048;
@@ -49,12 +50,6 @@ export async function embeddings(call: Call): Promise<Response> {
     model: lease.id,
     usage: { prompt_tokens: tokens, total_tokens: tokens },
   });
-}
-
-/** Scaled to length 1; a vector of zeros stays. */
-function normalised(vector: Float32Array): Float32Array {
-  const length = Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0));
-  return length > 0 ? vector.map((value) => value / length) : vector;
 }
 
 /** 32-bit floats, the lowest byte first. */
