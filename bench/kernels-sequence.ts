@@ -9,13 +9,13 @@ import { attention, attentionWorkBytes } from '../src/tensor/ops/attention.js';
 import { conv } from '../src/tensor/ops/conv.js';
 import { deltaGates, deltaRule, deltaStateBytes } from '../src/tensor/ops/delta.js';
 import { swiglu } from '../src/tensor/ops/elementwise.js';
-import { type KvType, kvBytes, storeKV } from '../src/tensor/ops/kv.js';
+import { type KvType, storeKV } from '../src/tensor/ops/kv.js';
 import { DECODE_ROWS } from '../src/tensor/ops/kv-constants.js';
 import { route } from '../src/tensor/ops/moe.js';
 import { gatedNorm, rmsNorm } from '../src/tensor/ops/norm.js';
 import { rope } from '../src/tensor/ops/rope.js';
 import { KernelBench } from '../test/kernel-bench.js';
-import { oneRun } from '../test/sequence-cases.js';
+import { kvPagesBytes, oneRun } from '../test/sequence-cases.js';
 
 const { positionals } = parseArgs({ allowPositionals: true });
 const backend = positionals[0] ?? 'relaxed';
@@ -97,16 +97,15 @@ function attentionCase(type: KvType, tokens: number, position: number, heads = 1
   const stored = new WeakSet<KernelBench>();
   return {
     name: `attention ${type}, ${tokens} at ${position}, ${heads}/${kvHeads} heads of ${headDim}`,
-    bytes: tokens <= DECODE_ROWS ? 2 * kvBytes(type, kvHeads, headDim, capacity) : undefined,
+    bytes: tokens <= DECODE_ROWS ? kvPagesBytes(type, kvHeads, headDim, capacity) : undefined,
     macs: 2 * pairs * heads * headDim,
     emit(bench) {
-      const keys = bench.alloc(kvBytes(type, kvHeads, headDim, capacity));
-      const values = bench.alloc(kvBytes(type, kvHeads, headDim, capacity));
+      const pages = bench.alloc(kvPagesBytes(type, kvHeads, headDim, capacity));
       const q = noise(bench, tokens * heads * headDim);
       const out = bench.alloc(tokens * heads * headDim * 4);
       const batch = oneRun(bench, tokens, position);
       const work = bench.alloc(attentionWorkBytes(batch.runs, heads, headDim, capacity));
-      const cache = { keys, values, slotBytes: 0, type, headDim, capacity };
+      const cache = { pages, type, headDim };
       if (!stored.has(bench)) {
         const src = noise(bench, kvHeads * headDim * capacity);
         storeKV(bench.program, { ...cache, k: src, v: src, heads: kvHeads, batch: oneRun(bench, capacity, 0) });
@@ -199,10 +198,10 @@ for (const tokens of [1, 512]) {
     measure({
       name: `store ${type}, ${tokens} x 8 x 128`,
       emit: (b) => {
-        const [keys, values] = [b.alloc(kvBytes(type, 8, 128, tokens)), b.alloc(kvBytes(type, 8, 128, tokens))];
+        const pages = b.alloc(kvPagesBytes(type, 8, 128, tokens));
         const [k, v] = [noise(b, tokens * 1024), noise(b, tokens * 1024)];
-        const shape = { type, heads: 8, headDim: 128, capacity: tokens, slotBytes: 0 } as const;
-        storeKV(b.program, { ...shape, k, v, keys, values, batch: oneRun(b, tokens, 0) });
+        const shape = { type, heads: 8, headDim: 128 } as const;
+        storeKV(b.program, { ...shape, k, v, pages, batch: oneRun(b, tokens, 0) });
       },
     });
 }

@@ -1,15 +1,14 @@
 /**
  * Attention of a short run: reading the cache decides the time, so it is read in place and once for all rows. A piece is
- * a KV head and a range of positions, which is a single block. A row's sums are the same whichever rows are computed with
+ * a KV head and a range of positions, whose scores are one block; keys and values pass page by page. A row's sums are the same whichever rows are computed with
  * it: positions that only later rows see enter as products with zero.
  */
-import { Attention, DECODE_ROWS, KV_BLOCK, KV_PANEL, Kv, RANGE, Run } from '../src/tensor/ops/kv-constants';
+import { Attention, DECODE_ROWS, KV_BLOCK, KV_PAGE, KV_PANEL, Kv, RANGE, Run } from '../src/tensor/ops/kv-constants';
 import { hasNativeAttention, nativeQueries, nativeScores, nativeSoftmax, nativeWeighted } from './attention-native';
-import { headStart, loadRow, outRow, scaleRow, softmax } from './attention-rows';
-import { headBytes, paddedDepth, valueOffset } from './kv';
+import { keysAt, loadRow, mergeRange, outRow, scaleRow, softmax, valuesAt } from './attention-rows';
+import { paddedDepth, valuePanelBytes } from './kv';
 import { quantizeFrom } from './quantize';
 import { int, ptr } from './record';
-import { exp } from './simd';
 import { F16_SCALE, product } from './tile';
 import { scores8, weighted8 } from './tile-int8';
 
@@ -44,7 +43,6 @@ function decodeRows(
   const half = type == Kv.f16;
   const dim = int(op, Attention.headDim);
   const depth = paddedDepth(type, dim);
-  const capacity = int(op, Attention.capacity);
   const group = int(op, Attention.heads) / int(op, Attention.kvHeads);
   const firstRow = load<i32>(run, Run.row << 2) + first;
   const from = range * RANGE;
@@ -54,7 +52,7 @@ function decodeRows(
   const panels = (n + KV_PANEL - 1) / KV_PANEL;
   const rows = count * group;
 
-  // Scratch: arguments, queries [rows, depth], sums [rows, depth], largest scores, totals, corrections [rows], scores
+  // Scratch: arguments, queries [rows, depth], sums [rows, depth], largest scores, totals, corrections, ones [rows], scores
   // [rows, line], and what the 8-bit cache needs. A line is a vector longer than the scores.
   const sumBytes = <usize>depth << 2;
   const line = <usize>(panels + 1) << 6;
@@ -63,7 +61,8 @@ function decodeRows(
   const top = o + <usize>rows * sumBytes;
   const total = top + (<usize>rows << 2);
   const correction = total + (<usize>rows << 2);
-  const scores = (correction + (<usize>rows << 2) + 63) & ~63;
+  const ones = correction + (<usize>rows << 2);
+  const scores = (ones + (<usize>rows << 2) + 63) & ~63;
   const spare = scores + <usize>rows * line;
 
   const native = hasNativeAttention();
@@ -74,25 +73,22 @@ function decodeRows(
   for (let i: usize = 0; i < <usize>rows << 2; i += 4) {
     store<f32>(top + i, -f32.MAX_VALUE);
     store<f32>(total + i, 0);
+    store<f32>(ones + i, 1);
   }
-  const head = headStart(op, run, kvHead);
-  const keys = ptr(op, Attention.keys) + head + headBytes(type, from, depth);
-  const values = ptr(op, Attention.values) + head + valueOffset(type, from);
-  const next = valueOffset(type, capacity);
-  if (native) {
-    const x = nativeQueries(type, q, rows, depth, spare);
-    nativeScores(scratch, type, x, rows, keys, panels, dim, depth, scores, line);
-    nativeSoftmax(scratch, scores, line, rows, n, seen, group, top, total, correction);
-    nativeWeighted(scratch, type, scores, line, rows, values, next, n, depth, o, 0);
-  } else {
-    if (type == Kv.int8) {
-      quantizeFrom(q, spare, 0, rows * (depth / KV_BLOCK), 16);
-      scores8(spare, rows, keys, panels, depth / KV_BLOCK, scores, line);
-    } else if (half) {
-      product<u16>(q, sumBytes, rows, keys, <usize>depth << 5, panels, dim, scores, line);
-    } else {
-      product<f32>(q, sumBytes, rows, keys, <usize>depth << 6, panels, dim, scores, line);
-    }
+  let x = q;
+  if (native) x = nativeQueries(type, q, rows, depth, spare);
+  else if (type == Kv.int8) quantizeFrom(q, spare, 0, rows * (depth / KV_BLOCK), 16);
+  for (let p = 0; p < n; p += KV_PAGE) {
+    const keys = keysAt(op, run, kvHead, from + p);
+    const some = min(KV_PAGE / KV_PANEL, panels - p / KV_PANEL);
+    const c = scores + (<usize>p << 2);
+    if (native) nativeScores(scratch, type, x, rows, keys, some, dim, depth, c, line);
+    else if (type == Kv.int8) scores8(spare, rows, keys, some, depth / KV_BLOCK, c, line);
+    else if (half) product<u16>(q, sumBytes, rows, keys, <usize>depth << 5, some, dim, c, line, 0);
+    else product<f32>(q, sumBytes, rows, keys, <usize>depth << 6, some, dim, c, line, 0);
+  }
+  if (native) nativeSoftmax(scratch, scores, line, rows, n, seen, group, top, total, correction);
+  else {
     for (let r = 0; r < rows; r++) {
       const row = scores + <usize>r * line;
       const i = <usize>r << 2;
@@ -100,9 +96,17 @@ function decodeRows(
       softmax(row, min(n, seen + r / group), n, top + i, total + i, correction + i);
       if (half) scaleRow(row, row, panels * KV_PANEL, F16_SCALE);
     }
-    if (type == Kv.int8) weighted8(scores, line, rows, values, next, depth / KV_BLOCK, n, o, sumBytes, spare);
-    else if (half) product<u16>(scores, line, rows, values, next, depth / KV_PANEL, n, o, sumBytes);
-    else product<f32>(scores, line, rows, values, next, depth / KV_PANEL, n, o, sumBytes);
+  }
+  const next = valuePanelBytes(type);
+  for (let p = 0; p < n; p += KV_PAGE) {
+    const values = valuesAt(op, run, kvHead, from + p);
+    const k = min(KV_PAGE, n - p);
+    const a = scores + (<usize>p << 2);
+    const scales: usize = p ? ones : 0;
+    if (native) nativeWeighted(scratch, type, a, line, rows, values, next, k, depth, o, scales);
+    else if (type == Kv.int8) weighted8(a, line, rows, values, next, depth / KV_BLOCK, k, o, sumBytes, p > 0, spare);
+    else if (half) product<u16>(a, line, rows, values, next, depth / KV_PANEL, k, o, sumBytes, scales);
+    else product<f32>(a, line, rows, values, next, depth / KV_PANEL, k, o, sumBytes, scales);
   }
 
   for (let r = 0; r < rows; r++) {
@@ -135,7 +139,7 @@ export function attentionCombine(op: usize, piece: i32, scratch: usize): void {
         const token = task / heads - decoded;
         const ranges = rangesUpTo(load<i32>(run, Run.position << 2) + token + 1);
         const out = outRow(op, load<i32>(run, Run.row << 2) + token, task % heads);
-        if (ranges > 1) combineRow(op, task / heads, task % heads, ranges, out, scratch);
+        if (ranges > 1) combineRow(op, task / heads, task % heads, ranges, out);
       }
       decoded += rows;
     }
@@ -143,25 +147,20 @@ export function attentionCombine(op: usize, piece: i32, scratch: usize): void {
   }
 }
 
-function combineRow(op: usize, row: i32, head: i32, ranges: i32, out: usize, scratch: usize): void {
+function combineRow(op: usize, row: i32, head: i32, ranges: i32, out: usize): void {
   const dim = int(op, Attention.headDim);
   const depth = paddedDepth(int(op, Attention.type), dim);
   const bytes = <usize>depth << 2;
   const stride = bytes + 16;
   const work = workRow(op, row, head, 0, depth);
   const end = work + <usize>ranges * stride;
-  let top: f32 = -f32.MAX_VALUE;
-  for (let p = work; p < end; p += stride) top = max(top, load<f32>(p + bytes));
-  let total: f32 = 0;
-  memory.fill(scratch, 0, bytes);
-  for (let p = work; p < end; p += stride) {
-    const factor = exp(f32x4.splat(load<f32>(p + bytes) - top));
-    total += f32x4.extract_lane(factor, 0) * load<f32>(p + bytes, 4);
-    for (let d: usize = 0; d < bytes; d += 16) {
-      v128.store(scratch + d, f32x4.add(v128.load(scratch + d), f32x4.mul(factor, v128.load(p + d))));
-    }
+  // The first range's place takes in the others.
+  const top = work + bytes;
+  const total = top + 4;
+  for (let p = work + stride; p < end; p += stride) {
+    mergeRange(work, top, total, p, load<f32>(p + bytes), load<f32>(p + bytes, 4), bytes);
   }
-  scaleRow(scratch, out, dim, 1 / total);
+  scaleRow(work, out, dim, 1 / load<f32>(total));
 }
 
 /** [rows of short runs][heads][ranges][depth sums, largest score, sum of weights, 2 unused]. */

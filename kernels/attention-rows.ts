@@ -1,6 +1,6 @@
 /** What both ways of attention do: finding heads and rows, and one row's queries and weights. */
-import { Attention, Run } from '../src/tensor/ops/kv-constants';
-import { headBytes, paddedDepth } from './kv';
+import { Attention } from '../src/tensor/ops/kv-constants';
+import { headBytes, pageAt, paddedDepth } from './kv';
 import { float, int, ptr } from './record';
 import { exp, sum } from './simd';
 
@@ -20,11 +20,18 @@ export function loadRow(op: usize, row: i32, kvHead: i32, q: usize, stride: usiz
   }
 }
 
-/** Bytes from the region of keys (or values) to what the run's sequence has there of a head. */
-export function headStart(op: usize, run: usize, kvHead: i32): usize {
+/** A head's keys in the page that begins at `position` of the run's sequence. */
+export function keysAt(op: usize, run: usize, kvHead: i32, position: i32): usize {
   const type = int(op, Attention.type);
-  const bytes = headBytes(type, int(op, Attention.capacity), paddedDepth(type, int(op, Attention.headDim)));
-  return <usize>load<u32>(run, Run.slot << 2) * ptr(op, Attention.slotBytes) + <usize>kvHead * bytes;
+  const bytes = headBytes(type, paddedDepth(type, int(op, Attention.headDim)));
+  return pageAt(run, position, ptr(op, Attention.pages), ptr(op, Attention.pageBytes)) + <usize>kvHead * bytes;
+}
+
+/** A head's values in that page. */
+// @ts-ignore: decorator
+@inline
+export function valuesAt(op: usize, run: usize, kvHead: i32, position: i32): usize {
+  return keysAt(op, run, kvHead, position) + (ptr(op, Attention.pageBytes) >> 1);
 }
 
 /** Where a row's result for a query head goes. */
@@ -72,4 +79,22 @@ export function softmax(scores: usize, visible: i32, n: i32, top: usize, total: 
   store<f32>(correction, factor);
   store<f32>(top, f32x4.extract_lane(peak, 0));
   store<f32>(total, load<f32>(total) * factor + sum(sums));
+}
+
+/**
+ * Adds a range's sums, relative to its largest score, to those of the ranges before: both end up relative to the larger
+ * of the two. Ranges are merged one after the other, in decoding as in prefill.
+ */
+export function mergeRange(
+  sums: usize, top: usize, total: usize, ownSums: usize, ownTop: f32, ownTotal: f32, bytes: usize,
+): void {
+  const before = load<f32>(top);
+  const peak = max(before, ownTop);
+  const a = exp(f32x4.splat(before - peak));
+  const b = exp(f32x4.splat(ownTop - peak));
+  store<f32>(top, peak);
+  store<f32>(total, f32x4.extract_lane(a, 0) * load<f32>(total) + f32x4.extract_lane(b, 0) * ownTotal);
+  for (let d: usize = 0; d < bytes; d += 16) {
+    v128.store(sums + d, f32x4.add(f32x4.mul(a, v128.load(sums + d)), f32x4.mul(b, v128.load(ownSums + d))));
+  }
 }

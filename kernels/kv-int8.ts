@@ -4,18 +4,18 @@
  * each 544 bytes: 16 scales, then 8 vectors whose lane r holds 4 dimensions of position r. Values are
  * [depth / 32][position / 16], each 544 bytes: 16 scales, then [16][32] int8. Depth is a multiple of 32.
  */
-import { KV_BLOCK, KV_PANEL } from '../src/tensor/ops/kv-constants';
+import { KV_BLOCK, KV_PAGE, KV_PANEL } from '../src/tensor/ops/kv-constants';
 import { Q8_0_BLOCK } from '../src/tensor/ops/layout-constants';
 import { loadHalf } from './matmul-half';
 import { toF16 } from './simd';
 
 const DIMS: i32 = KV_BLOCK;
 
-/** Bytes of one head. */
+/** Bytes of one head in a page. */
 // @ts-ignore: decorator
 @inline
-export function headBytes8(capacity: i32, depth: i32): usize {
-  return <usize>(capacity / KV_PANEL) * <usize>(depth / KV_BLOCK) * Q8_0_BLOCK;
+export function headBytes8(depth: i32): usize {
+  return (KV_PAGE / KV_PANEL) * <usize>(depth / KV_BLOCK) * Q8_0_BLOCK;
 }
 
 /** Stores a head's key of `dim` floats. Scratch: 160 bytes. */
@@ -32,7 +32,7 @@ export function storeKey8(src: usize, head: usize, position: i32, dim: i32, scra
 }
 
 /** Stores a head's value of `dim` floats. Scratch: 160 bytes. */
-export function storeValue8(src: usize, head: usize, position: i32, capacity: i32, dim: i32, scratch: usize): void {
+export function storeValue8(src: usize, head: usize, position: i32, dim: i32, scratch: usize): void {
   let block = head + <usize>(position / KV_PANEL) * Q8_0_BLOCK;
   const row = <usize>(position & (KV_PANEL - 1));
   for (let d = 0; d < dim; d += DIMS) {
@@ -40,7 +40,7 @@ export function storeValue8(src: usize, head: usize, position: i32, capacity: i3
     const to = block + 32 + row * KV_BLOCK;
     v128.store(to, v128.load(scratch));
     v128.store(to, v128.load(scratch, 16), 16);
-    block += <usize>(capacity / KV_PANEL) * Q8_0_BLOCK;
+    block += (KV_PAGE / KV_PANEL) * Q8_0_BLOCK;
   }
 }
 

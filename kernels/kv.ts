@@ -1,11 +1,12 @@
 /**
- * The layout of the KV cache and appending to it. Every head owns `capacity` positions of `depth` values (the head's
+ * The layout of the KV cache and appending to it. A sequence's positions lie in pages of KV_PAGE, listed in its run. A
+ * page holds the keys of all heads, then their values. In it a head owns KV_PAGE positions of `depth` values (the head's
  * dimension, padded with zeros), both multiples of 16, cut into panels of 16 columns as tile.ts reads them. Of keys the
  * columns are positions: [position / 16][depth][16]. Of values they are dimensions: [depth / 16][position][16].
  * The 8-bit cache has a layout of its own: kv-int8.ts.
  */
 import { KeyArgs, Native, ValueArgs } from '../src/tensor/native/kernels';
-import { KV_BLOCK, KV_PANEL, Kv, Run, StoreKV } from '../src/tensor/ops/kv-constants';
+import { KV_BLOCK, KV_PAGE, KV_PANEL, Kv, Run, StoreKV } from '../src/tensor/ops/kv-constants';
 import { Q8_0_BLOCK } from '../src/tensor/ops/layout-constants';
 import { headBytes8, storeKey8, storeValue8 } from './kv-int8';
 import { callNative, hasNative, setArg } from './native';
@@ -20,20 +21,28 @@ export function paddedDepth(type: i32, dim: i32): i32 {
   return (dim + unit - 1) & -unit;
 }
 
-/** Bytes of a head's keys (or values). */
+/** Bytes of a head's keys (or values) in a page. */
 // @ts-ignore: decorator
 @inline
-export function headBytes(type: i32, capacity: i32, depth: i32): usize {
-  if (type == Kv.int8) return headBytes8(capacity, depth);
-  return (<usize>capacity * <usize>depth) << (type == Kv.f16 ? 1 : 2);
+export function headBytes(type: i32, depth: i32): usize {
+  if (type == Kv.int8) return headBytes8(depth);
+  return <usize>(KV_PAGE * depth) << (type == Kv.f16 ? 1 : 2);
 }
 
-/** Bytes from a head's first value to the first of position `from`, a multiple of 16, in the first panel. */
+/** Bytes from a panel of a head's values in a page to the next. */
 // @ts-ignore: decorator
 @inline
-export function valueOffset(type: i32, from: i32): usize {
-  if (type == Kv.int8) return <usize>(from / KV_PANEL) * Q8_0_BLOCK;
-  return <usize>(from * KV_PANEL) << (type == Kv.f16 ? 1 : 2);
+export function valuePanelBytes(type: i32): usize {
+  if (type == Kv.int8) return (KV_PAGE / KV_PANEL) * Q8_0_BLOCK;
+  return (KV_PAGE * KV_PANEL) << (type == Kv.f16 ? 1 : 2);
+}
+
+/** The page of a run's sequence that holds `position`; page 0 of the layer is at `first`. */
+// @ts-ignore: decorator
+@inline
+export function pageAt(run: usize, position: i32, first: usize, pageBytes: usize): usize {
+  const list = run + <usize>load<u32>(run, Run.pages << 2);
+  return first + <usize>load<u32>(list + (<usize>(position / KV_PAGE) << 2)) * pageBytes;
 }
 
 /** A piece is some rows of the step, whichever runs they belong to. */
@@ -44,37 +53,41 @@ export function storeKV(op: usize, piece: i32, scratch: usize): void {
   for (let i = int(op, StoreKV.runs); i > 0; i--) {
     const start = load<i32>(run, Run.row << 2);
     const end = min(last, start + load<i32>(run, Run.rows << 2));
-    const slot = <usize>load<u32>(run, Run.slot << 2) * ptr(op, StoreKV.slotBytes);
     const position = load<i32>(run, Run.position << 2) - start;
-    const from = max(first, start);
-    if (from < end && canStoreNative(op)) storeNative(op, from, end, position + from, slot, scratch);
-    else for (let row = from; row < end; row++) storeRow(op, row, position + row, slot, scratch);
+    let row = max(first, start);
+    while (row < end) {
+      const at = (position + row) % KV_PAGE;
+      const next = min(end, row + KV_PAGE - at);
+      const page = pageAt(run, position + row, ptr(op, StoreKV.pages), ptr(op, StoreKV.pageBytes));
+      if (canStoreNative(op)) storeNative(op, row, next, at, page, scratch);
+      else for (let i = row; i < next; i++) storeRow(op, i, at + i - row, page, scratch);
+      row = next;
+    }
     run += Run.size << 2;
   }
 }
 
-function storeRow(op: usize, row: i32, position: i32, slot: usize, scratch: usize): void {
+/** `position` counts from the page's first. */
+function storeRow(op: usize, row: i32, position: i32, page: usize, scratch: usize): void {
   const type = int(op, StoreKV.type);
   const half = type == Kv.f16;
   const shift: usize = half ? 1 : 2;
   const dim = int(op, StoreKV.headDim);
   const depth = paddedDepth(type, dim);
-  const capacity = int(op, StoreKV.capacity);
-  const bytes = headBytes(type, capacity, depth);
+  const bytes = headBytes(type, depth);
   const column = <usize>((position & -KV_PANEL) * depth + (position & (KV_PANEL - 1)));
   let k = ptr(op, StoreKV.k) + (<usize>(row * int(op, StoreKV.kStride)) << 2);
   let v = ptr(op, StoreKV.v) + (<usize>(row * int(op, StoreKV.vStride)) << 2);
   for (let head = 0; head < int(op, StoreKV.heads); head++) {
-    const start = slot + <usize>head * bytes;
-    const keys = ptr(op, StoreKV.keys) + start;
-    const values = ptr(op, StoreKV.values) + start;
+    const keys = page + <usize>head * bytes;
+    const values = keys + (ptr(op, StoreKV.pageBytes) >> 1);
     if (type == Kv.int8) {
       storeKey8(k, keys, position, dim, scratch);
-      storeValue8(v, values, position, capacity, dim, scratch);
+      storeValue8(v, values, position, dim, scratch);
     } else {
       storeKey(k, keys + (column << shift), dim, half);
       for (let d = 0; d < dim; d += KV_PANEL) {
-        const to = values + (<usize>(d * capacity + position * KV_PANEL) << shift);
+        const to = values + (<usize>(d * KV_PAGE + position * KV_PANEL) << shift);
         storeValues(v + (<usize>d << 2), to, min(KV_PANEL, dim - d), half);
       }
     }
@@ -88,32 +101,31 @@ function canStoreNative(op: usize): bool {
   return int(op, StoreKV.type) == Kv.f16 && dim > 0 && dim % KV_PANEL == 0 && hasNative(Native.storeValues);
 }
 
-/** Rows of one run in machine code, but for keys of less than a panel: those are columns of single numbers. */
-function storeNative(op: usize, row: i32, end: i32, position: i32, slot: usize, args: usize): void {
+/** Rows of one page in machine code, but for keys of less than a panel: those are columns of single numbers. */
+function storeNative(op: usize, row: i32, end: i32, position: i32, page: usize, args: usize): void {
   const dim = int(op, StoreKV.headDim);
   const heads = int(op, StoreKV.heads);
-  const capacity = int(op, StoreKV.capacity);
-  const bytes = headBytes(Kv.f16, capacity, dim);
+  const bytes = headBytes(Kv.f16, dim);
+  const values = page + (ptr(op, StoreKV.pageBytes) >> 1);
   const vStride = <usize>int(op, StoreKV.vStride) << 2;
   setArg(args, ValueArgs.v, ptr(op, StoreKV.v) + <usize>row * vStride);
   setArg(args, ValueArgs.stride, vStride);
   setArg(args, ValueArgs.rows, end - row);
   setArg(args, ValueArgs.heads, heads);
   setArg(args, ValueArgs.headDim, dim);
-  setArg(args, ValueArgs.values, ptr(op, StoreKV.values) + slot + <usize>(position * (KV_PANEL << 1)));
+  setArg(args, ValueArgs.values, values + <usize>(position * (KV_PANEL << 1)));
   setArg(args, ValueArgs.headBytes, bytes);
-  setArg(args, ValueArgs.panelBytes, capacity * (KV_PANEL << 1));
+  setArg(args, ValueArgs.panelBytes, valuePanelBytes(Kv.f16));
   callNative(Native.storeValues, args);
 
   const kStride = <usize>int(op, StoreKV.kStride) << 2;
-  const keys = ptr(op, StoreKV.keys) + slot;
   setArg(args, KeyArgs.stride, kStride);
   setArg(args, KeyArgs.heads, heads);
   setArg(args, KeyArgs.headDim, dim);
   setArg(args, KeyArgs.headBytes, bytes);
   while (row < end) {
     let k = ptr(op, StoreKV.k) + <usize>row * kStride;
-    let to = keys + (<usize>((position & -KV_PANEL) * dim + (position & (KV_PANEL - 1))) << 1);
+    let to = page + (<usize>((position & -KV_PANEL) * dim + (position & (KV_PANEL - 1))) << 1);
     let rows = 1;
     if (position % KV_PANEL == 0 && end - row >= KV_PANEL) {
       setArg(args, KeyArgs.k, k);

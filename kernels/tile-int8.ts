@@ -125,12 +125,12 @@ function addScaled(a: v128, b: v128, scales: v128, x: usize, c: usize): void {
 }
 
 /**
- * c[rows][32 · blocks] = weights a [rows][k] · values, whose blocks lie `bNext` bytes apart. Scratch: four rows of a in
+ * c[rows][32 · blocks] = weights a [rows][k] · values, whose blocks lie `bNext` bytes apart; `more`: added to c. Scratch: four rows of a in
  * whole vectors of 16.
  */
 export function weighted8(
   a: usize, aStride: usize, rows: i32, b: usize, bNext: usize, blocks: i32, k: i32, c: usize, cStride: usize,
-  scratch: usize,
+  more: bool, scratch: usize,
 ): void {
   for (let j = 0; j < blocks; j++) {
     let from = a;
@@ -139,15 +139,15 @@ export function weighted8(
       const n = min(4, r);
       scaleWeights(from, aStride, n, b, k, scratch, aStride);
       if (n == 1) {
-        weighted1(scratch, b, k, to);
+        weighted1(scratch, b, k, to, more);
       } else if (n == 2) {
-        weighted2(scratch, aStride, b, k, to, cStride);
-        weighted2(scratch, aStride, b + 16, k, to + 64, cStride);
+        weighted2(scratch, aStride, b, k, to, cStride, more);
+        weighted2(scratch, aStride, b + 16, k, to + 64, cStride, more);
       } else {
         const last = n > 3 ? aStride : 0;
         const lastC = n > 3 ? cStride : 0;
         for (let d: usize = 0; d < 32; d += 8) {
-          weighted4(scratch, aStride, last, b + d, k, to + (d << 2), cStride, lastC);
+          weighted4(scratch, aStride, last, b + d, k, to + (d << 2), cStride, lastC, more);
         }
       }
       from += aStride << 2;
@@ -170,8 +170,18 @@ function scaleWeights(a: usize, aStride: usize, rows: i32, b: usize, k: i32, out
 }
 
 /** One row, 32 dimensions. */
-function weighted1(a: usize, b: usize, k: i32, c: usize): void {
+function weighted1(a: usize, b: usize, k: i32, c: usize, more: bool): void {
   let x0 = f32x4.splat(0), x1 = x0, x2 = x0, x3 = x0, x4 = x0, x5 = x0, x6 = x0, x7 = x0;
+  if (more) {
+    x0 = v128.load(c);
+    x1 = v128.load(c, 16);
+    x2 = v128.load(c, 32);
+    x3 = v128.load(c, 48);
+    x4 = v128.load(c, 64);
+    x5 = v128.load(c, 80);
+    x6 = v128.load(c, 96);
+    x7 = v128.load(c, 112);
+  }
   for (; k > 0; k -= KV_PANEL) {
     let q = b + 32;
     for (const end = q + <usize>min(k, KV_PANEL) * KV_BLOCK; q < end; q += KV_BLOCK) {
@@ -203,8 +213,19 @@ function weighted1(a: usize, b: usize, k: i32, c: usize): void {
 }
 
 /** Two rows, 16 dimensions. */
-function weighted2(a: usize, aStride: usize, b: usize, k: i32, c: usize, cStride: usize): void {
+function weighted2(a: usize, aStride: usize, b: usize, k: i32, c: usize, cStride: usize, more: bool): void {
   let x00 = f32x4.splat(0), x01 = x00, x02 = x00, x03 = x00, x10 = x00, x11 = x00, x12 = x00, x13 = x00;
+  if (more) {
+    const c1 = c + cStride;
+    x00 = v128.load(c);
+    x01 = v128.load(c, 16);
+    x02 = v128.load(c, 32);
+    x03 = v128.load(c, 48);
+    x10 = v128.load(c1);
+    x11 = v128.load(c1, 16);
+    x12 = v128.load(c1, 32);
+    x13 = v128.load(c1, 48);
+  }
   for (; k > 0; k -= KV_PANEL) {
     let q = b + 32;
     for (const end = q + <usize>min(k, KV_PANEL) * KV_BLOCK; q < end; q += KV_BLOCK) {
@@ -241,12 +262,25 @@ function weighted2(a: usize, aStride: usize, b: usize, k: i32, c: usize, cStride
 
 /** Four rows, 8 dimensions; the fourth lies `last` (in c `lastC`) bytes after the third. */
 function weighted4(
-  a: usize, aStride: usize, last: usize, b: usize, k: i32, c: usize, cStride: usize, lastC: usize,
+  a: usize, aStride: usize, last: usize, b: usize, k: i32, c: usize, cStride: usize, lastC: usize, more: bool,
 ): void {
   let a1 = a + aStride;
   let a2 = a1 + aStride;
   let a3 = a2 + last;
   let x00 = f32x4.splat(0), x01 = x00, x10 = x00, x11 = x00, x20 = x00, x21 = x00, x30 = x00, x31 = x00;
+  if (more) {
+    const c1 = c + cStride;
+    const c2 = c1 + cStride;
+    const c3 = c2 + lastC;
+    x00 = v128.load(c);
+    x01 = v128.load(c, 16);
+    x10 = v128.load(c1);
+    x11 = v128.load(c1, 16);
+    x20 = v128.load(c2);
+    x21 = v128.load(c2, 16);
+    x30 = v128.load(c3);
+    x31 = v128.load(c3, 16);
+  }
   for (; k > 0; k -= KV_PANEL) {
     let q = b + 32;
     for (const end = q + <usize>min(k, KV_PANEL) * KV_BLOCK; q < end; q += KV_BLOCK) {

@@ -73,10 +73,23 @@ export function tile4<T>(
   v128.store(c3, x31, 16);
 }
 
-/** Two rows, a panel of 16 columns: c[i] = a[i] · b. */
-function tile2<T>(a: usize, aStride: usize, b: usize, k: i32, c: usize, cStride: usize): void {
+/** Two rows, a panel of 16 columns: c[i] = scales[i] · c[i] + a[i] · b. */
+function tile2<T>(a: usize, aStride: usize, b: usize, k: i32, c: usize, cStride: usize, scales: usize): void {
   let a1 = a + aStride;
   let x00 = f32x4.splat(0), x01 = x00, x02 = x00, x03 = x00, x10 = x00, x11 = x00, x12 = x00, x13 = x00;
+  if (scales) {
+    const c1 = c + cStride;
+    let s = v128.load32_splat(scales);
+    x00 = f32x4.mul(s, v128.load(c));
+    x01 = f32x4.mul(s, v128.load(c, 16));
+    x02 = f32x4.mul(s, v128.load(c, 32));
+    x03 = f32x4.mul(s, v128.load(c, 48));
+    s = v128.load32_splat(scales, 4);
+    x10 = f32x4.mul(s, v128.load(c1));
+    x11 = f32x4.mul(s, v128.load(c1, 16));
+    x12 = f32x4.mul(s, v128.load(c1, 32));
+    x13 = f32x4.mul(s, v128.load(c1, 48));
+  }
   for (let i = 0; i < k; i++) {
     const v0 = v128.load32_splat(a);
     const v1 = v128.load32_splat(a1);
@@ -107,9 +120,16 @@ function tile2<T>(a: usize, aStride: usize, b: usize, k: i32, c: usize, cStride:
   v128.store(c, x13, 48);
 }
 
-/** One row, a panel of 16 columns: c[0..16) = a · b. */
-function tile1<T>(a: usize, b: usize, k: i32, c: usize): void {
+/** One row, a panel of 16 columns. */
+function tile1<T>(a: usize, b: usize, k: i32, c: usize, scales: usize): void {
   let x0 = f32x4.splat(0), x1 = x0, x2 = x0, x3 = x0;
+  if (scales) {
+    const s = v128.load32_splat(scales);
+    x0 = f32x4.mul(s, v128.load(c));
+    x1 = f32x4.mul(s, v128.load(c, 16));
+    x2 = f32x4.mul(s, v128.load(c, 32));
+    x3 = f32x4.mul(s, v128.load(c, 48));
+  }
   for (let i = 0; i < k; i++) {
     const v = v128.load32_splat(a);
     x0 = madd(v, sizeof<T>() == 2 ? bits(v128.load16x4_s(b)) : v128.load(b), x0);
@@ -126,30 +146,33 @@ function tile1<T>(a: usize, b: usize, k: i32, c: usize): void {
 }
 
 /**
- * c[rows][16 · panels] = a · b for any number of rows and of panels of 16 columns `bNext` bytes apart; c's columns are
- * contiguous. Meant for few rows, where reading b decides the time: b is read once for up to four rows.
+ * c[rows][16 · panels] = (scales[rows] · c +) a · b for any number of rows and of panels of 16 columns `bNext` bytes
+ * apart; c's columns are contiguous; without `scales` (0) c is overwritten. Meant for few rows, where reading b decides the time: b is read once for up to four rows.
  */
 export function product<T>(
   a: usize, aStride: usize, rows: i32, b: usize, bNext: usize, panels: i32, k: i32, c: usize, cStride: usize,
+  scales: usize,
 ): void {
   const line: usize = sizeof<T>() * 16;
   let r = 0;
   for (; r + 4 <= rows; r += 4) {
     for (let j: usize = 0; j < <usize>panels; j++) {
       const panel = b + j * bNext;
-      tile4<T>(a, aStride, panel, line, k, c + (j << 6), cStride, 0);
-      tile4<T>(a, aStride, panel + (line >> 1), line, k, c + (j << 6) + 32, cStride, 0);
+      tile4<T>(a, aStride, panel, line, k, c + (j << 6), cStride, scales);
+      tile4<T>(a, aStride, panel + (line >> 1), line, k, c + (j << 6) + 32, cStride, scales);
     }
     a += aStride << 2;
     c += cStride << 2;
+    if (scales) scales += 16;
   }
   if (r + 2 <= rows) {
-    for (let j: usize = 0; j < <usize>panels; j++) tile2<T>(a, aStride, b + j * bNext, k, c + (j << 6), cStride);
+    for (let j: usize = 0; j < <usize>panels; j++) tile2<T>(a, aStride, b + j * bNext, k, c + (j << 6), cStride, scales);
     a += aStride << 1;
     c += cStride << 1;
+    if (scales) scales += 8;
     r += 2;
   }
   if (r < rows) {
-    for (let j: usize = 0; j < <usize>panels; j++) tile1<T>(a, b + j * bNext, k, c + (j << 6));
+    for (let j: usize = 0; j < <usize>panels; j++) tile1<T>(a, b + j * bNext, k, c + (j << 6), scales);
   }
 }

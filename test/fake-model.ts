@@ -24,7 +24,7 @@ interface Computed {
 }
 
 export function fakeModel({ vocabSize, logits, context = 512, sequences = 1, onStep }: FakeOptions): LoadedModel {
-  const cache = new Cache('f32', context, sequences, fixed(4, false, plainFrequencies(4, 10_000)));
+  const cache = new Cache('f32', { capacity: context, sequences }, fixed(4, false, plainFrequencies(4, 10_000)));
   const runner = {
     forward<R>(parts: readonly Part[], use: (hidden: { rows: number; computed: Computed[] }) => R): R {
       const rows = parts.reduce((sum, { tokens }) => sum + tokens.length, 0);

@@ -5,6 +5,8 @@ import { availableIsas } from '../src/tensor/native/available.js';
 import type { IsaName } from '../src/tensor/native/isa.js';
 import { OP_BYTES } from '../src/tensor/opcodes.js';
 import { type Batch, type Run, runTable } from '../src/tensor/ops/batch.js';
+import { type KvType, kvPageBytes } from '../src/tensor/ops/kv.js';
+import { KV_PAGE } from '../src/tensor/ops/kv-constants.js';
 import type { KernelBench } from './kernel-bench.js';
 
 /** Runs the same suite on each build of the kernels that this machine has. */
@@ -45,9 +47,21 @@ export function batchOf(bench: KernelBench, ...runs: Run[]): Batch {
   return { runs, pointer: bench.put(runTable(runs)) };
 }
 
-/** A step of consecutive tokens of one sequence. */
+/** Pages of the first `positions` of sequence `slot` of `slots`, which take every so manyth page, the last first. */
+export function pagesOf(positions: number, slot = 0, slots = 1, most = positions): number[] {
+  const last = Math.ceil(most / KV_PAGE) - 1;
+  return Array.from({ length: Math.ceil(positions / KV_PAGE) }, (_, i) => (last - i) * slots + slot);
+}
+
+/** A step of consecutive tokens of one sequence, whose pages lie one after the other. */
 export function oneRun(bench: KernelBench, rows: number, position: number): Batch {
-  return batchOf(bench, { row: 0, rows, position, slot: 0 });
+  const pages = Array.from({ length: Math.ceil((position + rows) / KV_PAGE) }, (_, i) => i);
+  return batchOf(bench, { row: 0, rows, position, pages, slot: 0 });
+}
+
+/** Bytes of the pages of `slots` sequences of up to `positions` each. */
+export function kvPagesBytes(type: KvType, kvHeads: number, headDim: number, positions: number, slots = 1): number {
+  return slots * Math.ceil(positions / KV_PAGE) * kvPageBytes(type, kvHeads, headDim);
 }
 
 /** Runs the program with the pieces of every operation in reverse order, as a team might. */

@@ -4,7 +4,7 @@
  */
 import { describeError } from '../errors.js';
 import type { Checkpoint } from '../formats/checkpoint.js';
-import { placedStateBytes } from '../generate/cache.js';
+import { pagesFor, placedStateBytes } from '../generate/cache.js';
 import { CheckpointWeights } from '../generate/weights.js';
 import { buildModel } from '../models/model.js';
 import type { DType } from '../tensor/dtype.js';
@@ -112,7 +112,7 @@ function planMemory(checkpoint: Checkpoint, context: number, warnings: string[])
     let cache = 0;
     let state = 0;
     for (const each of blocks.flatMap(({ states }) => states)) {
-      const bytes = placedStateBytes(each, 'f16', context);
+      const bytes = placedStateBytes(each, 'f16', { pages: pagesFor(context), slots: 3 });
       if (each.kind === 'kv') cache += bytes;
       else state += bytes;
     }

@@ -67,12 +67,22 @@ export function addAdapter(
   x: number,
   y: number,
   yStride: number,
+  asAlone: boolean,
   bias = 0,
 ): void {
   const { a, b, rank, in: input, out } = layer;
   const inner = arena.alloc(4 * rows * rank);
   const { program } = arena;
-  matmul(program, { type: 'f32', weights: a, x: x + 4 * row * input, y: inner, tokens: rows, rows: rank, cols: input });
+  matmul(program, {
+    type: 'f32',
+    weights: a,
+    x: x + 4 * row * input,
+    y: inner,
+    tokens: rows,
+    rows: rank,
+    cols: input,
+    asAlone,
+  });
   matmul(program, {
     type: 'f32',
     weights: b,
@@ -84,5 +94,6 @@ export function addAdapter(
     cols: rank,
     yStride,
     accumulate: true,
+    asAlone,
   });
 }

@@ -15,7 +15,7 @@ function use(cache: Cache, tokens: number[], adapter?: HeldAdapter): number {
 }
 
 it('knows the conversations that it has seen', () => {
-  const cache = new Cache('f32', 256, 2, rope);
+  const cache = new Cache('f32', { capacity: 256, sequences: 2 }, rope);
   use(cache, text(1, 50));
   use(cache, text(2, 50));
   expect(use(cache, [...text(1, 50), 7])).toBe(50);
@@ -23,8 +23,8 @@ it('knows the conversations that it has seen', () => {
 });
 
 it('does not give one adapter what another has computed', () => {
-  const cache = new Cache('f32', 256, 2, rope);
-  const [one, two] = [{}, {}] as HeldAdapter[];
+  const cache = new Cache('f32', { capacity: 256, sequences: 2 }, rope);
+  const [one, two] = [{ name: 'one' }, { name: 'two' }] as HeldAdapter[];
   const tokens = text(1, 50);
   expect(use(cache, tokens)).toBe(0);
   expect(use(cache, tokens, one)).toBe(0);

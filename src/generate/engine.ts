@@ -129,8 +129,10 @@ export interface EngineOptions {
   threads?: number;
   /** Tokens of context; default: the model's, at most 8,192 and what memory allows. */
   context?: number;
-  /** Generations that run at the same time, each with a KV cache of `context` tokens: 1 (default) to 16, or up to 4 as memory allows. */
+  /** Generations that run at the same time and share the cache's pages: 1 (default) to 256, or up to 64 as memory allows. */
   sequences?: number | 'fitting';
+  /** Memory for keys and values of all sequences; default what they will usually need, and memory allows. */
+  cacheBytes?: number;
   /** Element type of the KV cache; default f16. int8 (blocks of 32 with a scale) takes 0.53 of its memory. */
   kv?: KvType;
   /** Tokens computed at once in prefill; default 512. */

@@ -11,7 +11,7 @@ import { Guide } from './guide.js';
 import { adapterNamed } from './held-adapter.js';
 import type { LoadedModel } from './loaded-model.js';
 import { RepetitionDetector } from './repetition.js';
-import { MAX_STEP_ROWS, type Runner } from './runner.js';
+import { MAX_RUN_ROWS, type Runner } from './runner.js';
 import { checkSampling, Sampler } from './sampler.js';
 import { Drafter, type Habits, NO_SPECULATION } from './speculation.js';
 import type { Tensor } from './tensor.js';
@@ -100,7 +100,7 @@ export class Generation extends Work {
     const { sequence, request, model, answer, drawing } = this;
     if (!drawing?.drafter) return [];
     const wanted = Math.min(request.maxTokens - answer.length, model.info.context - sequence.position) - 1;
-    return drawing.drafter.prospects(Math.min(wanted, MAX_STEP_ROWS - 1));
+    return drawing.drafter.prospects(Math.min(wanted, MAX_RUN_ROWS - 1));
   }
 
   /** What to compute next: the last token and a draft behind it, all with logits. */

@@ -7,8 +7,9 @@ import { inFile, KaiwenError } from '../errors.js';
 import type { Checkpoint } from '../formats/checkpoint.js';
 import { openCheckpoint } from '../formats/open.js';
 import { buildModel, type ModelDefinition } from '../models/model.js';
+import { isFloat } from '../tensor/ops/layout.js';
 import { Team } from '../tensor/team.js';
-import { Cache, stateBytes } from './cache.js';
+import { Cache, placedStateBytes } from './cache.js';
 import type { AdapterSource, EngineInfo, LoadProgress } from './engine.js';
 import { HeldAdapter } from './held-adapter.js';
 import { loadWeights } from './load-weights.js';
@@ -43,7 +44,9 @@ export class LoadedModel implements Disposable {
     const team = new Team(sizes, { ...settings, native: options.native });
     try {
       const arenaOf = (layer: number) => team.arenas[arenaIndex.get(layer)!];
-      const cache = new Cache(settings.kv, settings.context, settings.sequences, definition.rope);
+      const { context: capacity, sequences, pages, snapshots } = settings;
+      const leastRows = anyRowsAreSame(definition, weights.held, adapters, settings, team) ? 1 : PROMPT_ROWS;
+      const cache = new Cache(settings.kv, { capacity, sequences, pages, snapshots, leastRows }, definition.rope);
       const head = definition.head.weight as HeldWeight;
       for (const weight of inPlacingOrder(weights.held)) {
         // A tied embedding is asked for first and used last.
@@ -105,6 +108,24 @@ function openAdapters(
   return { adapters, [Symbol.dispose]: close };
 }
 
+/** A run of fewer rows may be computed by other kernels, whose sums have another order. */
+const PROMPT_ROWS = 33;
+
+/** Whether a token gets the same bits in a run of one row as in one of many. */
+function anyRowsAreSame(
+  { blocks }: ModelDefinition,
+  held: readonly HeldWeight[],
+  adapters: readonly HeldAdapter[],
+  { kv }: Settings,
+  { isNative }: Team,
+): boolean {
+  // The delta rule takes in single tokens, or many at once.
+  if (blocks.some(({ states }) => states.some(({ kind }) => kind === 'delta'))) return false;
+  // WebAssembly has products of integers for few rows over the 8-bit cache, machine code packs float weights for many.
+  if (!isNative) return kv !== 'int8';
+  return adapters.length === 0 && held.every(({ type, rows }) => rows === 1 || !isFloat(type));
+}
+
 /** Matrices before vectors: layers that read the same input then lie side by side, and so do their biases. */
 function inPlacingOrder(held: readonly HeldWeight[]): HeldWeight[] {
   const isVector = (w: HeldWeight) => Number(w.rows === 1);
@@ -121,6 +142,7 @@ function describe(
 ): Omit<EngineInfo, 'adapters'> {
   const elements = (w: HeldWeight) => w.count * w.rows * w.columns;
   const sum = (values: number[]) => values.reduce((a, b) => a + b, 0);
+  const size = { pages: settings.pages, slots: settings.sequences + settings.snapshots };
   const topK = Number(checkpoint.config.num_experts_per_tok ?? 1);
   return {
     architecture: String(checkpoint.config.model_type),
@@ -135,9 +157,9 @@ function describe(
     sequences: settings.sequences,
     kv: settings.kv,
     weightBytes: sum(held.map((w) => w.bytes)),
-    cacheBytes:
-      settings.sequences *
-      sum(model.blocks.flatMap((b) => b.states.map((s) => stateBytes(s, settings.kv, settings.context)))),
+    cacheBytes: sum(
+      model.blocks.flatMap(({ states }) => states.map((state) => placedStateBytes(state, settings.kv, size))),
+    ),
     // Decoding reads every matrix once, but of the experts only the chosen and of the embedding one row.
     bytesPerToken: sum(
       held.map((w) => {

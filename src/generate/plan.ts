@@ -8,7 +8,7 @@ import type { ModelDefinition } from '../models/model.js';
 import { type Arena, align, arenaOverhead, CountingArena, MAX_ARENA_BYTES } from '../tensor/arena.js';
 import { chooseSimd, type Simd } from '../tensor/kernels.js';
 import type { KvType } from '../tensor/ops/kv.js';
-import { Cache, placedStateBytes } from './cache.js';
+import { Cache, pagesFor, placedStateBytes, stateBytes } from './cache.js';
 import { type HeldAdapter, layerBytes } from './held-adapter.js';
 import { STAGING_BYTES } from './load-weights.js';
 import { availableMemory, physicalCores } from './machine.js';
@@ -18,8 +18,16 @@ import type { HeldWeight } from './weights.js';
 
 const DEFAULT_CONTEXT = 8192;
 const DEFAULT_CHUNK = 256;
-/** Most sequences where their number is left to the memory. */
-const FITTING_SEQUENCES = 4;
+/** How many sequences are tried, in order, where their number is left to the memory. */
+const FITTING_SEQUENCES = [64, 32, 16, 8, 4, 2, 1];
+const MAX_SEQUENCES = 256;
+/** Sequences with a cache of the whole context each, and tokens for each of those beyond, that a cache has by default. */
+const WHOLE_CONTEXTS = 4;
+const USUAL_TOKENS = 2048;
+/** Most of the memory that is left beside the weights for pages that are not strictly needed. */
+const CACHE_SHARE = 0.5;
+/** Slots for snapshots of recurrent states, beside one for each sequence. */
+const [LEAST_SNAPSHOTS, MOST_SNAPSHOTS] = [2, 16];
 
 export interface Plan {
   settings: Settings;
@@ -34,6 +42,10 @@ export interface Settings {
   simd: Simd;
   context: number;
   sequences: number;
+  /** Of keys and values, for all sequences together. */
+  pages: number;
+  /** Slots for snapshots of recurrent states. */
+  snapshots: number;
   kv: KvType;
   chunk: number;
 }
@@ -46,8 +58,8 @@ export function planMemory(
   adapters: readonly HeldAdapter[],
   options: WorkerOptions,
 ): Plan {
-  const tryWith = (sequences: number): Plan => {
-    const settings = readSettings(options, model, sequences);
+  const tryWith = (sequences: number, pages: number): Plan => {
+    const settings = { ...readSettings(options, model, sequences), pages };
     const groups = groupByLayer(model, held, adapters, settings);
     const scratch = align(Math.max(scratchBytes(model, adapters, settings), STAGING_BYTES)) + STAGING_BYTES;
     const room = MAX_ARENA_BYTES - arenaOverhead(settings.threads) - scratch;
@@ -56,21 +68,60 @@ export function planMemory(
     checkMemory(checkpoint, sizes);
     return { settings, sizes, arenaIndex };
   };
-  if (options.sequences !== 'fitting') return tryWith(options.sequences ?? 1);
-  for (let sequences = FITTING_SEQUENCES; sequences > 1; sequences--) {
+  const choices = options.sequences === 'fitting' ? FITTING_SEQUENCES : [options.sequences ?? 1];
+  for (const sequences of choices) {
+    const { context } = readSettings(options, model, sequences);
+    const least = pagesFor(context);
+    for (let pages = wantedPages(model, held, options, sequences, context); pages > least; pages >>= 1) {
+      try {
+        return tryWith(sequences, pages);
+      } catch (error) {
+        // Fewer pages then, as long as they are a choice; what is wrong with the fewest is said.
+        if (options.cacheBytes !== undefined) throw error;
+      }
+    }
     try {
-      return tryWith(sequences);
-    } catch {
-      // Fewer then; what is wrong with one is said.
+      return tryWith(sequences, least);
+    } catch (error) {
+      if (sequences === choices.at(-1)) throw error;
     }
   }
-  return tryWith(1);
+  throw new Error('unreachable');
 }
 
-function readSettings(options: WorkerOptions, model: ModelDefinition, sequences: number): Settings {
-  if (!(Number.isInteger(sequences) && sequences >= 1 && sequences <= MAX_STEP_ROWS)) {
+/** As many pages as are asked for, or as all sequences will usually need, while there is memory for them. */
+function wantedPages(
+  model: ModelDefinition,
+  held: readonly HeldWeight[],
+  options: WorkerOptions,
+  sequences: number,
+  context: number,
+): number {
+  const type = options.kv ?? 'f16';
+  const states = model.blocks.flatMap((block) => block.states).filter(({ kind }) => kind === 'kv');
+  const pageBytes = states.reduce((sum, state) => sum + stateBytes(state, type), 0);
+  const least = pagesFor(context);
+  if (options.cacheBytes !== undefined) {
+    if (options.cacheBytes < least * pageBytes) {
+      throw new KaiwenError(
+        'usage',
+        `${bytesAsText(options.cacheBytes)} of cache do not hold one context of ${context} tokens.`,
+        { remedy: `Give at least ${bytesAsText(least * pageBytes)}, or a smaller --context.` },
+      );
+    }
+    return Math.min(Math.floor(options.cacheBytes / Math.max(1, pageBytes)), sequences * least * 16);
+  }
+  const usual = sequences * pagesFor(Math.min(context, USUAL_TOKENS));
+  const wanted = Math.max(Math.min(sequences, WHOLE_CONTEXTS) * least, usual);
+  const weights = held.reduce((sum, { bytes }) => sum + bytes, 0);
+  const affordable = Math.floor(((availableMemory() - weights) * CACHE_SHARE) / Math.max(1, pageBytes));
+  return Math.max(least, Math.min(wanted, affordable));
+}
+
+function readSettings(options: WorkerOptions, model: ModelDefinition, sequences: number): Omit<Settings, 'pages'> {
+  if (!(Number.isInteger(sequences) && sequences >= 1 && sequences <= MAX_SEQUENCES)) {
     throw new KaiwenError('usage', `${sequences} sequences at once are not possible.`, {
-      remedy: `Give a whole number from 1 to ${MAX_STEP_ROWS}.`,
+      remedy: `Give a whole number from 1 to ${MAX_SEQUENCES}.`,
     });
   }
   const context = options.context ?? Math.min(model.maxContext, DEFAULT_CONTEXT);
@@ -84,6 +135,7 @@ function readSettings(options: WorkerOptions, model: ModelDefinition, sequences:
     simd: chooseSimd(options.simd),
     context,
     sequences,
+    snapshots: Math.min(Math.max(sequences, LEAST_SNAPSHOTS), MOST_SNAPSHOTS),
     kv: options.kv ?? 'f16',
     chunk: Math.min(options.chunk ?? DEFAULT_CHUNK, context),
   };
@@ -103,6 +155,7 @@ function groupByLayer(
   settings: Settings,
 ): Group[] {
   const last = model.blocks.length;
+  const slots = settings.sequences + settings.snapshots;
   const groups = Array.from({ length: last + 2 }, (_, i) => ({ layer: i - 1, bytes: 0 }));
   const groupOf = (weight: HeldWeight) => groups[(weight === model.head.weight ? last : weight.layer) + 1];
   for (const weight of held) groupOf(weight).bytes += align(weight.bytes);
@@ -111,7 +164,7 @@ function groupByLayer(
   }
   model.blocks.forEach((block, layer) => {
     for (const state of block.states) {
-      groups[layer + 1].bytes += settings.sequences * placedStateBytes(state, settings.kv, settings.context);
+      groups[layer + 1].bytes += placedStateBytes(state, settings.kv, { pages: settings.pages, slots });
     }
   });
   return groups;
@@ -144,29 +197,34 @@ function scratchBytes(model: ModelDefinition, adapters: readonly HeldAdapter[], 
   // Without machine code activations take the most room.
   const executor = { simd: settings.simd, isNative: false, run: (from: Arena) => from.program.clear() };
   const embedding = model.embedding as HeldWeight;
-  const cache = new Cache(settings.kv, settings.context, settings.sequences, model.rope);
+  const parallel = Math.min(settings.sequences, MAX_STEP_ROWS);
+  const cache = new Cache(settings.kv, { capacity: settings.context, sequences: parallel }, model.rope);
   // Opened before there are states, which have no memory here that could be cleared.
-  const sequences = Array.from({ length: settings.sequences }, () => cache.open([0])!);
+  const sequences = Array.from({ length: parallel }, () => cache.open([0])!);
   for (const block of model.blocks) for (const state of block.states) cache.place(state, arena);
   const placed = arena.peak;
   embedding.arena = arena;
   const runner = new Runner(model, new Array(model.blocks.length + 1).fill(arena), cache, executor);
   // Part of a prompt by itself, and all sequences together.
-  const shared = Math.ceil(MAX_STEP_ROWS / settings.sequences);
+  const shared = Math.ceil(MAX_STEP_ROWS / parallel);
   const steps = [
     [1, settings.chunk],
-    [settings.sequences, Math.min(shared, settings.context)],
+    [parallel, Math.min(shared, settings.context)],
   ];
   for (const adapter of [undefined, ...adapters]) {
     for (const [count, rows] of steps) {
       const tokens = new Array<number>(rows).fill(0);
       const parts = sequences.slice(0, count).map((sequence) => ({ sequence, tokens }));
-      for (const { sequence } of parts) sequence.adapter = adapter;
+      for (const { sequence } of parts) {
+        sequence.adapter = adapter;
+        sequence.reserve(rows);
+      }
       runner.forward(parts, (hidden) => runner.logits(hidden, 0, Math.min(MAX_STEP_ROWS, hidden.rows)));
       for (const { sequence } of parts) sequence.tokens.length = 0;
     }
   }
-  return arena.peak - placed;
+  // Lists of pages are longer where sequences are.
+  return arena.peak - placed + 4 * MAX_STEP_ROWS * pagesFor(settings.context);
 }
 
 function checkMemory(checkpoint: Checkpoint, sizes: readonly number[]): void {

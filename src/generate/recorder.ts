@@ -17,6 +17,7 @@ import { conv } from '../tensor/ops/conv.js';
 import { deltaGates, deltaRule } from '../tensor/ops/delta.js';
 import { sigmoidGate, swiglu } from '../tensor/ops/elementwise.js';
 import { storeKV } from '../tensor/ops/kv.js';
+import { DECODE_ROWS } from '../tensor/ops/kv-constants.js';
 import { activationBits, type HeldType } from '../tensor/ops/layout.js';
 import { matmul, matmulExperts } from '../tensor/ops/matmul.js';
 import { combine, gather, route } from '../tensor/ops/moe.js';
@@ -32,7 +33,9 @@ import { areNeighbours, type HeldWeight, pointerOf } from './weights.js';
 
 export class Recorder implements Ops<Tensor> {
   /** Of the step's rows, the first that the next operations are about. */
-  firstRow = 0;
+  private firstRow = 0;
+  /** Rows are to get the bits that each would get alone. */
+  private asAlone = false;
   private adapted: readonly AdaptedRows[] = [];
   private batch: Batch = { runs: [], pointer: 0 };
   private tables: RopeTables = { cos: 0, sin: 0 };
@@ -51,12 +54,19 @@ export class Recorder implements Ops<Tensor> {
    */
   enter(arena: Arena, batch: Batch, tables: RopeTables, adapted: readonly AdaptedRows[] = []): void {
     this.firstRow = 0;
+    this.asAlone = batch.runs.every(({ rows }) => rows <= DECODE_ROWS);
     this.adapted = adapted;
     this.arena = arena;
     this.batch = batch;
     this.tables = tables;
     // What an earlier step left unread will not be read.
     this.unsettled.length = 0;
+  }
+
+  /** The next operations are about the rows from `firstRow` on, as few as the head takes at once. */
+  enterHead(firstRow: number): void {
+    this.firstRow = firstRow;
+    this.asAlone = true;
   }
 
   linear(x: Tensor, w: Linear, residual?: Tensor): Tensor {
@@ -66,7 +76,7 @@ export class Recorder implements Ops<Tensor> {
     const floats = x.pointer;
     if (spans.some(({ layer }) => layer.source.isDora)) return this.rescaled(x, w, spans, residual);
     const y = this.product(x, w, residual);
-    for (const span of spans) addAdapter(this.arena, span, floats, y.pointer, w.out);
+    for (const span of spans) addAdapter(this.arena, span, floats, y.pointer, w.out, this.asAlone);
     return y;
   }
 
@@ -86,6 +96,7 @@ export class Recorder implements Ops<Tensor> {
       rows: w.out,
       cols: w.in,
       accumulate: residual !== undefined,
+      asAlone: this.asAlone,
     });
     // Same memory, new values: copies quantised from the old ones must not be found again.
     return residual ? new Tensor(y.pointer, y.rows, y.columns) : y;
@@ -102,7 +113,7 @@ export class Recorder implements Ops<Tensor> {
     return layers.map((layer, i) => {
       const slice = this.slice(y, from, layer.out);
       from += layer.out;
-      for (const span of spans[i]) addAdapter(this.arena, span, x.pointer, slice.pointer, out);
+      for (const span of spans[i]) addAdapter(this.arena, span, x.pointer, slice.pointer, out, this.asAlone);
       return slice;
     });
   }
@@ -122,7 +133,8 @@ export class Recorder implements Ops<Tensor> {
     if (residual) this.settle();
     const bias = pointerOf(w.bias);
     const accumulate = residual !== undefined;
-    const shape = { type: weight.type, weights: weight.pointer, rows: w.out, cols: w.in };
+    const { asAlone } = this;
+    const shape = { type: weight.type, weights: weight.pointer, rows: w.out, cols: w.in, asAlone };
     const plain = (from: number, to: number) => {
       if (from === to) return;
       const at = y.pointer + 4 * from * w.out;
@@ -141,7 +153,7 @@ export class Recorder implements Ops<Tensor> {
       } else {
         plain(row, done);
       }
-      addAdapter(this.arena, span, floats, y.pointer, w.out, layer.source.isDora ? bias : 0);
+      addAdapter(this.arena, span, floats, y.pointer, w.out, asAlone, layer.source.isDora ? bias : 0);
     }
     plain(done, x.rows);
     return residual ? new Tensor(y.pointer, y.rows, y.columns) : y;
@@ -206,29 +218,23 @@ export class Recorder implements Ops<Tensor> {
     const { batch } = this;
     const { heads, kvHeads, headDim, scale } = shape;
     const { type, capacity } = this.cache;
-    const { pointer: keys, slotBytes } = this.cache.at(cache);
-    const values = keys + slotBytes / 2;
+    const { pointer: pages } = this.cache.at(cache);
     // Written out twice: spreading a shared object costs more than everything else here.
     storeKV(program, {
       k: k.pointer,
       v: v.pointer,
-      keys,
-      values,
-      slotBytes,
+      pages,
       batch,
       type,
       heads: kvHeads,
       headDim,
       kStride: k.stride,
       vStride: v.stride,
-      capacity,
     });
     const out = this.tensor(q.rows, heads * headDim);
     attention(program, {
       q: q.pointer,
-      keys,
-      values,
-      slotBytes,
+      pages,
       out: out.pointer,
       work: this.arena.alloc(attentionWorkBytes(batch.runs, heads, headDim, capacity)),
       batch,
@@ -238,7 +244,6 @@ export class Recorder implements Ops<Tensor> {
       headDim,
       qStride: q.stride,
       scale,
-      capacity,
       qScale: shape.queryScale ? this.queryScales(shape.queryScale) : 0,
     });
     return out;
@@ -285,12 +290,12 @@ export class Recorder implements Ops<Tensor> {
 
   conv(x: Tensor, weight: Vector, state: ConvState): Tensor {
     const y = this.tensor(x.rows, x.columns);
-    const { pointer, slotBytes } = this.cache.at(state);
+    const { pointer, bytes } = this.cache.at(state);
     for (const { row, rows, slot } of this.batch.runs) {
       conv(this.arena.program, {
         x: x.pointer + 4 * row * x.stride,
         xStride: x.stride,
-        state: pointer + slot * slotBytes,
+        state: pointer + slot * bytes,
         weight: pointerOf(weight),
         y: y.pointer + 4 * row * y.stride,
         tokens: rows,
@@ -318,7 +323,7 @@ export class Recorder implements Ops<Tensor> {
     deltaGates(program, { ...gates, g, beta, tokens, heads: valueHeads });
     const out = this.tensor(tokens, valueHeads * valueDim);
     const keyBytes = 4 * keyHeads * keyDim;
-    const { pointer, slotBytes } = this.cache.at(state);
+    const { pointer, bytes } = this.cache.at(state);
     for (const { row, rows, slot } of this.batch.runs) {
       const q = qkv.pointer + 4 * row * qkv.stride;
       deltaRule(program, {
@@ -332,7 +337,7 @@ export class Recorder implements Ops<Tensor> {
         qStride: qkv.stride,
         kStride: qkv.stride,
         vStride: qkv.stride,
-        state: pointer + slot * slotBytes,
+        state: pointer + slot * bytes,
         out: out.pointer + 4 * row * out.stride,
       });
     }

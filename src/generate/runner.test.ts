@@ -28,7 +28,7 @@ function qwen3(arena: Arena, type: HeldType): ModelDefinition {
 
 /** The operations of one token through `blocks` of the model. */
 function record(arena: Arena, model: ModelDefinition, blocks: readonly Block[]): Op[] {
-  const cache = new Cache('f16', 64, 1, model.rope);
+  const cache = new Cache('f16', { capacity: 64, sequences: 1 }, model.rope);
   for (const block of blocks) for (const state of block.states) cache.place(state, arena);
   const ops: Op[] = [];
   const run = ({ memory, program }: Arena) => {

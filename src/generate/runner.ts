@@ -8,6 +8,7 @@ import type { Arena } from '../tensor/arena.js';
 import type { Simd } from '../tensor/kernels.js';
 import { type Run, runTable } from '../tensor/ops/batch.js';
 import { embed } from '../tensor/ops/embed.js';
+import { DECODE_ROWS } from '../tensor/ops/kv-constants.js';
 import { adaptedRows } from './adapted.js';
 import type { Cache } from './cache.js';
 import { Recorder } from './recorder.js';
@@ -24,14 +25,17 @@ export interface Executor {
   run(arena: Arena): void;
 }
 
-/** Tokens to compute at the end of a sequence. */
+/** Tokens to compute at the end of a sequence, which has reserved room for them. */
 export interface Part {
   sequence: Sequence;
   tokens: readonly number[];
 }
 
-/** A row's values do not depend on which others share its step, as long as these are all. */
-export const MAX_STEP_ROWS = 16;
+/** Most rows of a step of several sequences. A row's values do not depend on which others share it. */
+export const MAX_STEP_ROWS = 64;
+
+/** Rows of one sequence, up to so many, are computed as each would be alone. */
+export const MAX_RUN_ROWS = DECODE_ROWS;
 
 export class Runner {
   private readonly recorder: Recorder;
@@ -109,7 +113,7 @@ export class Runner {
 
   private head(hidden: Tensor, from: number, rows: number, compute: (x: Tensor) => Tensor): Float32Array {
     const mark = this.arena.mark;
-    this.recorder.firstRow = from;
+    this.recorder.enterHead(from);
     const x = new Tensor(hidden.pointer + 4 * from * hidden.stride, rows, hidden.columns);
     const y = compute(this.recorder.rmsNorm(x, this.model.norm));
     const { pointer } = y;
@@ -146,8 +150,10 @@ export class Runner {
 
 function runsOf(parts: readonly Part[]): Run[] {
   let row = 0;
-  return parts.map(({ sequence: { position, slot }, tokens }) => {
-    const run = { row, rows: tokens.length, position, slot };
+  return parts.map(({ sequence, tokens }) => {
+    const { position, slot } = sequence;
+    const pages = sequence.pages(position + tokens.length);
+    const run = { row, rows: tokens.length, position, pages, slot };
     row += tokens.length;
     return run;
   });

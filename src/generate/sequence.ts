@@ -1,28 +1,38 @@
 /**
- * What the model remembers of one sequence of tokens, in its slot of the cache: keys and values by position, and the
- * state of recurrent layers, which cannot be rewound; one snapshot of it, taken near the end of the prompt, lets a
- * conversation go on from there.
+ * What the model remembers of one sequence of tokens: the blocks of its keys and values, the last of them its own, and a
+ * slot with the state of recurrent layers, which cannot be rewound.
  */
-import type { Rope } from '../models/rope.js';
+import { KV_PAGE } from '../tensor/ops/kv-constants.js';
 import type { Cache } from './cache.js';
 import type { HeldAdapter } from './held-adapter.js';
+import type { Block, Root } from './pages.js';
+import { CUT } from './states.js';
 
-/** The snapshot is taken this many tokens before the prompt's end, where the next turn still agrees. */
-const SNAPSHOT_MARGIN = 16;
+/** A snapshot is taken at least this many tokens before the prompt's end, where the next turn still agrees. */
+const SNAPSHOT_MARGIN = 17;
 
 export class Sequence implements Disposable {
   /** The tokens computed so far. */
   readonly tokens: number[] = [];
-  /** How long the sequence was known to become when it was begun: some models' rope depends on it. */
-  length = 0;
-  /** What its tokens are computed with, besides the model. */
-  adapter?: HeldAdapter;
-  private ropeKey = 0;
-  private snapshotAt = 0;
+  /** Block i holds positions from i × KV_PAGE on. */
+  readonly blocks: Block[] = [];
+  /** Of the state of recurrent layers. */
+  slot = 0;
+  /** Where a recurrent state is to be kept for others, beside the prompt's end. */
+  branch = 0;
+  /** Blocks that are full and can be found, from the first on. */
+  private published = 0;
+  /** Another sequence has computed the same, and its blocks are those that can be found. */
+  private isTwin = false;
+  private isClosed = false;
 
   constructor(
     private readonly cache: Cache,
-    readonly slot: number,
+    readonly root: Root,
+    /** How long the sequence was known to become when it was begun: some models' rope depends on it. */
+    readonly length: number,
+    /** What its tokens are computed with, besides the model. */
+    public adapter?: HeldAdapter,
   ) {}
 
   get position(): number {
@@ -30,94 +40,121 @@ export class Sequence implements Disposable {
   }
 
   get isRecurrent(): boolean {
-    return this.cache.recurrent.length > 0;
+    return this.cache.isRecurrent;
   }
 
-  /** How many tokens at the start of `prompt` are known, at most all but the last. */
-  common(prompt: readonly number[], rope: Rope, adapter?: HeldAdapter, most = prompt.length - 1): number {
-    // Keys of another adapter, or rotated with other frequencies, are of no use.
-    if (adapter !== this.adapter || rope.key(prompt.length) !== this.ropeKey) return 0;
-    const limit = Math.min(this.tokens.length, most);
-    let common = 0;
-    while (common < limit && this.tokens[common] === prompt[common]) common++;
-    return common;
+  /** The blocks hold these tokens. */
+  begin(tokens: readonly number[]): void {
+    for (const token of tokens) this.tokens.push(token);
+    this.published = Math.floor(tokens.length / KV_PAGE);
   }
 
-  /**
-   * Begins again with `prompt`, to be computed with `adapter`: keeps what can be kept and forgets the rest. Returns how many of its tokens need not
-   * be computed again, at most all but the last.
-   */
-  reuse(prompt: readonly number[], rope: Rope, adapter?: HeldAdapter, most?: number): number {
-    let common = this.common(prompt, rope, adapter, most);
-    this.adapter = adapter;
-    this.length = prompt.length;
-    this.ropeKey = rope.key(prompt.length);
-    if (this.isRecurrent && common < this.tokens.length) {
-      if (this.snapshotAt > 0 && this.snapshotAt <= common) {
-        this.restore();
-        common = this.snapshotAt;
-      } else {
-        this.clearRecurrent();
-        common = 0;
-      }
+  /** Indexes of the pages of the positions before `end`, which must have been reserved. */
+  pages(end: number): number[] {
+    return this.blocks.slice(0, Math.ceil(end / KV_PAGE)).map(({ page }) => page);
+  }
+
+  /** Room for `count` more tokens, where nobody uses it. False: there is none; somebody else must give up theirs. */
+  reserve(count: number): boolean {
+    const end = this.position + count;
+    if (end > this.cache.capacity) return false;
+    while (this.blocks.length * KV_PAGE < end) {
+      const block = this.cache.store.allocate();
+      if (!block) return false;
+      this.blocks.push(block);
     }
-    this.tokens.length = common;
-    return common;
+    return true;
   }
 
-  /** Forgets the tokens from position `length` on. */
+  /** Forgets the tokens from position `length` on, which must not be known to others. */
   rewind(length: number): void {
-    if (this.isRecurrent && length < this.position) throw new Error('recurrent state cannot be rewound');
+    if (length === this.position) return;
+    if (this.isRecurrent) throw new Error('recurrent state cannot be rewound');
+    if (length < this.published * KV_PAGE) throw new Error('what others know is not rewound');
     this.tokens.length = length;
   }
 
-  /** Room for `count` more tokens. False: there is none; somebody else must give up theirs. */
-  reserve(count: number): boolean {
-    return this.position + count <= this.cache.capacity;
-  }
-
-  [Symbol.dispose](): void {
-    this.cache.release(this);
-  }
-
-  /** Forgets everything. */
+  /** Forgets everything, also what it has been about to tell. */
   forget(): void {
     this.tokens.length = 0;
-    this.clearRecurrent();
+    this.published = 0;
+    this.isTwin = true;
+    for (const block of this.blocks.splice(0).reverse()) this.cache.store.release(block);
+    if (this.isRecurrent) this.cache.states.clear(this.slot);
   }
 
-  /** Where the next step towards the sequence's length ends: `size` tokens on, or before that where the snapshot is due. */
+  /** Where the next step towards the sequence's length ends: at most `size` tokens on. */
   stepEnd(size: number): number {
-    const end = Math.min(this.position + size, this.length);
-    const snapshot = this.isRecurrent ? this.length - SNAPSHOT_MARGIN : 0;
-    return this.position < snapshot && snapshot < end ? snapshot : end;
+    const { position, length, cache, isRecurrent } = this;
+    let end = Math.min(position + size, length);
+    const least = cache.leastRows;
+    // No rest that is too short, unless all is.
+    if (end < length && length - end < least && length - least - position >= least) end = length - least;
+    if (!isRecurrent) return end;
+    for (const cut of [this.branch, snapshotAt(length)]) if (position < cut && cut < end) end = cut;
+    return end < length && end - (end % CUT) > position ? end - (end % CUT) : end;
   }
 
   /** Takes note of tokens that have been computed. */
   advance(tokens: readonly number[]): void {
-    this.tokens.push(...tokens);
-    if (this.isRecurrent && this.position === this.length - SNAPSHOT_MARGIN) this.snapshot();
-  }
-
-  private snapshot(): void {
-    for (const { arena, pointer, snapshot, slotBytes } of this.cache.recurrent) {
-      const at = this.slot * slotBytes;
-      arena.bytes(snapshot + at, slotBytes).set(arena.bytes(pointer + at, slotBytes));
-    }
-    this.snapshotAt = this.position;
-  }
-
-  private restore(): void {
-    for (const { arena, pointer, snapshot, slotBytes } of this.cache.recurrent) {
-      const at = this.slot * slotBytes;
-      arena.bytes(pointer + at, slotBytes).set(arena.bytes(snapshot + at, slotBytes));
+    for (const token of tokens) this.tokens.push(token);
+    const { position, cache, slot, root } = this;
+    if (this.isRecurrent && (position === this.branch || position === snapshotAt(this.length))) {
+      cache.states.copy(slot, root.name, this.tokens.slice());
     }
   }
 
-  private clearRecurrent(): void {
-    this.snapshotAt = 0;
-    for (const { arena, pointer, slotBytes } of this.cache.recurrent) {
-      arena.bytes(pointer + this.slot * slotBytes, slotBytes).fill(0);
+  /** Lets others find what has been computed so far. Called between steps, when nothing is a mere guess. */
+  publish(): void {
+    const { cache, blocks, tokens, position } = this;
+    while (!this.isTwin && (this.published + 1) * KV_PAGE <= position) {
+      const from = this.published * KV_PAGE;
+      const block = blocks[this.published];
+      block.tokens = tokens.slice(from, from + KV_PAGE);
+      if (cache.store.publish(block, blocks[this.published - 1] ?? this.root)) this.published++;
+      else this.isTwin = true;
+    }
+    const last = blocks[this.published];
+    if (this.isTwin || !last) return;
+    last.tokens = tokens.slice(this.published * KV_PAGE);
+    if (last.tokens.length > 0) cache.store.publish(last, blocks[this.published - 1] ?? this.root);
+  }
+
+  /** Gives the pages back; what is in them can be found until they are needed. */
+  [Symbol.dispose](): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    const { cache, blocks, slot, root, tokens } = this;
+    const { store } = cache;
+    this.publish();
+    if (this.isTwin) this.follow();
+    for (const block of blocks.splice(0).reverse()) store.release(block);
+    if (this.isRecurrent) {
+      if (tokens.length > 0) cache.states.keep(slot, root.name, tokens);
+      else cache.states.release(slot);
+    }
+    cache.close(this);
+  }
+
+  /** Puts the blocks that others find in the place of its own, as far as there are any, and lets the rest be found. */
+  private follow(): void {
+    const { blocks, tokens, root, position } = this;
+    const { store } = this.cache;
+    for (let i = this.published; i * KV_PAGE < position; i++) {
+      const block = blocks[i];
+      const parent = blocks[i - 1] ?? root;
+      block.tokens = tokens.slice(i * KV_PAGE, Math.min(position, (i + 1) * KV_PAGE));
+      const twin = store.twin(block, parent);
+      if (twin) {
+        store.hold(twin);
+        store.release(block);
+        blocks[i] = twin;
+      } else if (!store.publish(block, parent)) return;
     }
   }
+}
+
+function snapshotAt(length: number): number {
+  const at = length - SNAPSHOT_MARGIN;
+  return at > 0 ? at - (at % CUT) : 0;
 }

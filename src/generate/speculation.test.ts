@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MAX_STEP_ROWS } from './runner.js';
+import { MAX_RUN_ROWS } from './runner.js';
 import { Drafter, draftLengths, longestDrafts, newHabits, StepCosts } from './speculation.js';
 
 /** Costs as measured in a machine where a step of so many rows takes `ms`. */
@@ -59,7 +59,7 @@ describe('draftLengths', () => {
           longestDrafts(prospects),
         ]) {
           expect(lengths.every((length, i) => length <= prospects[i].length)).toBe(true);
-          expect(lengths.reduce((a, b) => a + b, prospects.length)).toBeLessThanOrEqual(MAX_STEP_ROWS);
+          expect(lengths.reduce((a, b) => a + b, prospects.length)).toBeLessThanOrEqual(MAX_RUN_ROWS);
         }
       }),
     );

@@ -9,7 +9,7 @@
  */
 import type { SpeculationStats } from './engine.js';
 import { Lookup, MAX_MATCH } from './lookup.js';
-import { MAX_STEP_ROWS } from './runner.js';
+import { MAX_RUN_ROWS } from './runner.js';
 
 /** What a step must gain before it is worth the trouble. */
 const LEAST_GAIN = 1.05;
@@ -93,6 +93,8 @@ function classOf(matched: number): number {
  */
 export function draftLengths(prospects: readonly (readonly number[])[], costs: StepCosts): number[] {
   const lengths = prospects.map(() => 0);
+  // So many answers fill the processor without drafts.
+  if (prospects.length >= MAX_RUN_ROWS) return lengths;
   let tokens = prospects.length;
   let best = (LEAST_GAIN * tokens) / costs.of(tokens);
   let chosen = [...lengths];
@@ -115,7 +117,7 @@ export function draftLengths(prospects: readonly (readonly number[])[], costs: S
 
 /** The same where it need not pay: every sequence gets an equal share of the rows. */
 export function longestDrafts(prospects: readonly (readonly number[])[]): number[] {
-  const share = Math.max(0, Math.floor(MAX_STEP_ROWS / prospects.length) - 1);
+  const share = Math.max(0, Math.floor(MAX_RUN_ROWS / prospects.length) - 1);
   return prospects.map(({ length }) => Math.min(length, share));
 }
 
@@ -130,14 +132,14 @@ const GREATEST_AGE = 1024;
 
 /** Milliseconds of a decoding step by its rows, measured; in between and beyond, in proportion to a first guess. */
 export class StepCosts {
-  private readonly ms = new Float64Array(MAX_STEP_ROWS + 1);
-  private readonly times = new Uint32Array(MAX_STEP_ROWS + 1);
-  private readonly measured = new Float64Array(MAX_STEP_ROWS + 1);
+  private readonly ms = new Float64Array(MAX_RUN_ROWS + 1);
+  private readonly times = new Uint32Array(MAX_RUN_ROWS + 1);
+  private readonly measured = new Float64Array(MAX_RUN_ROWS + 1);
   private steps = 0;
 
   /** Takes the time of a step; those of other kinds are passed over. */
   learn(rows: number, ms: number): void {
-    if (rows > MAX_STEP_ROWS) return;
+    if (rows > MAX_RUN_ROWS) return;
     this.steps++;
     this.measured[rows] = this.steps;
     const times = ++this.times[rows];
@@ -150,9 +152,9 @@ export class StepCosts {
 
   /** The most rows to try where `rows` must be: twice as many as are known, so that a wrong guess costs little. */
   reach(rows: number): number {
-    let largest = MAX_STEP_ROWS;
+    let largest = MAX_RUN_ROWS;
     while (largest > rows && !this.isKnown(largest)) largest--;
-    return Math.min(MAX_STEP_ROWS, 2 * largest);
+    return Math.min(MAX_RUN_ROWS, 2 * largest);
   }
 
   /** The expected time of a step, in milliseconds once one has been measured. */
@@ -160,9 +162,9 @@ export class StepCosts {
     let below = rows;
     while (below > 0 && !this.isKnown(below)) below--;
     let above = rows;
-    while (above <= MAX_STEP_ROWS && !this.isKnown(above)) above++;
+    while (above <= MAX_RUN_ROWS && !this.isKnown(above)) above++;
     const low = below > 0 ? this.ms[below] / guess(below) : undefined;
-    const high = above <= MAX_STEP_ROWS ? this.ms[above] / guess(above) : undefined;
+    const high = above <= MAX_RUN_ROWS ? this.ms[above] / guess(above) : undefined;
     if (low === undefined) return guess(rows) * (high ?? 1);
     if (high === undefined || above === below) return guess(rows) * low;
     return guess(rows) * (low + ((high - low) * (rows - below)) / (above - below));

@@ -12,7 +12,7 @@ import { type Run, runTable } from '../ops/batch.js';
 import { swiglu } from '../ops/elementwise.js';
 import { swigluBackward } from '../ops/elementwise-backward.js';
 import { frozenBackward, gemm } from '../ops/gemm.js';
-import { type KvType, kvBytes, storeKV } from '../ops/kv.js';
+import { type KvType, kvPageBytes, storeKV } from '../ops/kv.js';
 import { activationBits, type HeldType, heldBytes, isFloat } from '../ops/layout.js';
 import { Q4_0_BLOCK, Q4_K_BLOCK, Q6_K_BLOCK, Q8_0_BLOCK } from '../ops/layout-constants.js';
 import { matmul } from '../ops/matmul.js';
@@ -30,8 +30,8 @@ const TYPES: readonly HeldType[] = ['q8_0', 'q4_0', 'q4_k', 'q6_k', 'f32', 'f16'
 const [ROWS, COLS, TOKENS] = [37, 256, 37];
 /** A prompt, and a few tokens behind 100 others of which nothing is known: their keys and values are zeros. */
 const RUNS: readonly Run[] = [
-  { row: 0, rows: 20, position: 0, slot: 0 },
-  { row: 20, rows: 3, position: 100, slot: 1 },
+  { row: 0, rows: 20, position: 0, pages: [2], slot: 0 },
+  { row: 20, rows: 3, position: 100, pages: [1, 0], slot: 1 },
 ];
 const KV_TYPES: readonly KvType[] = ['f32', 'f16', 'int8'];
 
@@ -126,10 +126,8 @@ function between(trial: Trial): Float32Array {
 
 /** Attention of both runs over a cache of pseudo-random keys and values. */
 function attend(trial: Trial, type: KvType): Float32Array {
-  const [rows, heads, kvHeads, headDim, capacity] = [23, 6, 2, 48, 112];
-  const bytes = kvBytes(type, kvHeads, headDim, capacity);
-  const keys = trial.zeros(4 * bytes);
-  const cache = { type, keys, values: keys + bytes, slotBytes: 2 * bytes, headDim, capacity };
+  const [rows, heads, kvHeads, headDim, capacity] = [23, 6, 2, 48, 103];
+  const cache = { type, pages: trial.zeros(3 * kvPageBytes(type, kvHeads, headDim)), headDim };
   const batch = { runs: RUNS, pointer: trial.put(runTable(RUNS)) };
   const [k, v] = [trial.noise(rows * kvHeads * headDim), trial.noise(rows * kvHeads * headDim)];
   const q = trial.noise(rows * heads * headDim);

@@ -1,8 +1,8 @@
 import { Op } from '../opcodes.js';
 import type { Program } from '../program.js';
 import type { Batch, Run } from './batch.js';
-import { type KvType, wholePanels } from './kv.js';
-import { DECODE_ROWS, KV_BLOCK, Kv, RANGE } from './kv-constants.js';
+import { type KvType, kvPageBytes } from './kv.js';
+import { DECODE_ROWS, KV_BLOCK, Kv, RANGE, Run as RunWords } from './kv-constants.js';
 
 /** Query rows (tokens × heads that share a KV head) a piece of a long run: they read each block of keys together. */
 const ROWS = 32;
@@ -10,11 +10,8 @@ const ROWS = 32;
 export interface Attention {
   /** [rows of the step, heads, headDim], heads side by side. */
   q: number;
-  /** The regions that storeKV fills, of slot 0; every run's positions up to its last row must be there. */
-  keys: number;
-  values: number;
-  /** From a slot's regions to the next's. */
-  slotBytes: number;
+  /** Page 0 of the layer, as storeKV fills them; every run's positions up to its last row must be there. */
+  pages: number;
   /** [rows of the step, heads, headDim], heads side by side. May be q. */
   out: number;
   /** attentionWorkBytes() of memory that nothing else uses during the operation. */
@@ -28,16 +25,18 @@ export interface Attention {
   outStride?: number;
   /** Of the scores: 1/√headDim as a rule. */
   scale: number;
-  /** Positions of a slot. */
-  capacity: number;
   /** A factor for every row's scores, [rows of the step] (LogN attention). 0: none. */
   qScale?: number;
 }
 
-/** Bytes that `attention` needs beside its operands, wherever in a sequence the runs are. */
+/** Rows of short runs that share work memory: a step of more takes several records, one after the other. */
+const WORK_ROWS = 16;
+
+/** Bytes that `attention` needs beside its operands, for sequences of up to `capacity` positions. */
 export function attentionWorkBytes(runs: readonly Run[], heads: number, headDim: number, capacity: number): number {
   const rows = runs.reduce((sum, run) => sum + (run.rows <= DECODE_ROWS ? run.rows : 0), 0);
-  return rows * heads * Math.ceil(capacity / RANGE) * (Math.ceil(headDim / KV_BLOCK) * KV_BLOCK + 4) * 4;
+  const depth = Math.ceil(headDim / KV_BLOCK) * KV_BLOCK;
+  return Math.min(rows, WORK_ROWS) * heads * Math.ceil(capacity / RANGE) * (depth + 4) * 4;
 }
 
 /**
@@ -45,13 +44,31 @@ export function attentionWorkBytes(runs: readonly Run[], heads: number, headDim:
  * for bit what each would get in a run of its own.
  */
 export function attention(p: Program, o: Attention): void {
+  const { runs } = o.batch;
+  let first = 0;
+  let decoded = 0;
+  runs.forEach(({ rows }, i) => {
+    const own = rows <= DECODE_ROWS ? rows : 0;
+    if (decoded + own > WORK_ROWS) {
+      record(p, o, first, i);
+      first = i;
+      decoded = 0;
+    }
+    decoded += own;
+  });
+  record(p, o, first, runs.length);
+}
+
+/** The runs from `first` to before `end`. */
+function record(p: Program, o: Attention, first: number, end: number): void {
   const { heads, kvHeads, headDim } = o;
   const width = heads * headDim;
   const perPiece = Math.max(1, Math.floor(ROWS / (heads / kvHeads)));
   let pieces = 0;
   let ranges = 1;
   let decodeRows = 0;
-  for (const { rows, position } of o.batch.runs) {
+  for (let i = first; i < end; i++) {
+    const { rows, position } = o.batch.runs[i];
     if (rows <= DECODE_ROWS) {
       const own = Math.ceil((position + rows) / RANGE);
       ranges = Math.max(ranges, own);
@@ -61,25 +78,23 @@ export function attention(p: Program, o: Attention): void {
   }
   const ints = [
     o.q,
-    o.keys,
-    o.values,
+    o.pages,
     o.out,
     o.work,
     o.qScale ?? 0,
     Kv[o.type],
-    o.batch.pointer,
-    o.batch.runs.length,
+    o.batch.pointer + 4 * RunWords.size * first,
+    end - first,
     heads,
     kvHeads,
     headDim,
     o.qStride ?? width,
     o.outStride ?? width,
-    wholePanels(o.capacity),
-    o.slotBytes,
+    kvPageBytes(o.type, kvHeads, headDim),
     ranges,
   ];
   p.emit(Op.attention, pieces, [...ints, perPiece], [o.scale]);
-  if (ranges > 1) {
+  if (ranges > 1 && decodeRows > 0) {
     const merged = Math.max(1, Math.floor(65_536 / (ranges * headDim)));
     p.emit(Op.attentionCombine, Math.ceil((decodeRows * heads) / merged), [...ints, merged]);
   }

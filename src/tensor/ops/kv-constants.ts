@@ -11,6 +11,9 @@ export enum Kv {
 /** Columns of a panel of keys (positions) or of values (dimensions). */
 export const KV_PANEL = 16;
 
+/** Positions of a page of the cache: whole panels, and a part of RANGE. */
+export const KV_PAGE = 64;
+
 /** Dimensions that share a scale in the 8-bit cache. */
 export const KV_BLOCK = 32;
 
@@ -28,7 +31,8 @@ export enum Run {
   row = 0,
   rows = 1,
   position = 2,
-  slot = 3,
+  /** Bytes from the run to the indexes of its sequence's pages, int32. */
+  pages = 3,
   size = 4,
 }
 
@@ -36,40 +40,36 @@ export enum Run {
 export enum StoreKV {
   k = 0,
   v = 1,
-  keys = 2,
-  values = 3,
-  type = 4,
-  table = 5,
-  runs = 6,
-  heads = 7,
-  headDim = 8,
-  kStride = 9,
-  vStride = 10,
-  capacity = 11,
-  slotBytes = 12,
-  rowsPerPiece = 13,
+  pages = 2,
+  type = 3,
+  table = 4,
+  runs = 5,
+  heads = 6,
+  headDim = 7,
+  kStride = 8,
+  vStride = 9,
+  pageBytes = 10,
+  rowsPerPiece = 11,
 }
 
 /** The integers of a record of attention or attentionCombine. */
 export enum Attention {
   q = 0,
-  keys = 1,
-  values = 2,
-  out = 3,
-  work = 4,
-  qScale = 5,
-  type = 6,
-  table = 7,
-  runs = 8,
-  heads = 9,
-  kvHeads = 10,
-  headDim = 11,
-  qStride = 12,
-  outStride = 13,
-  capacity = 14,
-  slotBytes = 15,
-  /** Most ranges that a row of the step has: what a row takes of `work`. */
-  ranges = 16,
+  pages = 1,
+  out = 2,
+  work = 3,
+  qScale = 4,
+  type = 5,
+  table = 6,
+  runs = 7,
+  heads = 8,
+  kvHeads = 9,
+  headDim = 10,
+  qStride = 11,
+  outStride = 12,
+  pageBytes = 13,
+  /** Most ranges that a row of the record has: what a row takes of `work`. */
+  ranges = 14,
   /** Rows a piece that share a head of keys (attention), or rows × heads a piece (attentionCombine). */
-  perPiece = 17,
+  perPiece = 15,
 }

@@ -1,33 +1,29 @@
-/** The KV cache of one layer: two regions, one for keys and one for values, each laid out as kernels/kv.ts says. */
+/** The KV cache of one layer: pages of keys and values, laid out as kernels/kv.ts says. */
+
+import { align } from '../arena.js';
 import { Op } from '../opcodes.js';
 import type { Program } from '../program.js';
 import type { Batch } from './batch.js';
-import { KV_BLOCK, KV_PANEL, Kv } from './kv-constants.js';
+import { KV_BLOCK, KV_PAGE, KV_PANEL, Kv } from './kv-constants.js';
 import { Q8_0_BLOCK } from './layout-constants.js';
 import { rowsPerPiece } from './pieces.js';
 
 export type KvType = keyof typeof Kv;
 
-/** Positions are allocated in whole panels. */
-export const wholePanels = (n: number): number => Math.ceil(n / KV_PANEL) * KV_PANEL;
-
-/** Bytes of the keys (or of the values) of one layer and sequence. */
-export function kvBytes(type: KvType, kvHeads: number, headDim: number, capacity: number): number {
-  if (type === 'int8') {
-    return kvHeads * Math.ceil(headDim / KV_BLOCK) * Math.ceil(capacity / KV_PANEL) * Q8_0_BLOCK;
-  }
-  return kvHeads * wholePanels(headDim) * wholePanels(capacity) * (type === 'f16' ? 2 : 4);
+/** Bytes of a page of one layer: keys of KV_PAGE positions, then values. */
+export function kvPageBytes(type: KvType, kvHeads: number, headDim: number): number {
+  const panels = KV_PAGE / KV_PANEL;
+  if (type === 'int8') return 2 * align(kvHeads * Math.ceil(headDim / KV_BLOCK) * panels * Q8_0_BLOCK);
+  const depth = Math.ceil(headDim / KV_PANEL) * KV_PANEL;
+  return 2 * align(kvHeads * depth * KV_PAGE * (type === 'f16' ? 2 : 4));
 }
 
 export interface StoreKV {
   /** [rows of the step, heads, headDim], heads side by side. */
   k: number;
   v: number;
-  /** The regions of slot 0, kvBytes() long. */
-  keys: number;
-  values: number;
-  /** From a slot's regions to the next's. */
-  slotBytes: number;
+  /** Page 0 of the layer; pages are kvPageBytes() long. */
+  pages: number;
   batch: Batch;
   type: KvType;
   heads: number;
@@ -35,8 +31,6 @@ export interface StoreKV {
   /** From row to row; default heads · headDim. */
   kStride?: number;
   vStride?: number;
-  /** Positions of a slot. */
-  capacity: number;
 }
 
 /** Writes the keys (after rope) and values of a step's rows into the cache. f16 rounds to nearest even, int8 to blocks of 32. */
@@ -49,8 +43,7 @@ export function storeKV(p: Program, o: StoreKV): void {
   p.emit(Op.storeKV, Math.ceil((last.row + last.rows) / per), [
     o.k,
     o.v,
-    o.keys,
-    o.values,
+    o.pages,
     Kv[o.type],
     pointer,
     runs.length,
@@ -58,8 +51,7 @@ export function storeKV(p: Program, o: StoreKV): void {
     headDim,
     o.kStride ?? heads * headDim,
     o.vStride ?? heads * headDim,
-    wholePanels(o.capacity),
-    o.slotBytes,
+    kvPageBytes(o.type, heads, headDim),
     per,
   ]);
 }

@@ -1,7 +1,7 @@
 /** Matrix products with weights of any held type. What a piece computes depends on shapes only. */
 import { Op } from '../opcodes.js';
 import type { Program } from '../program.js';
-import { HELD, type HeldType, panelBytes } from './layout.js';
+import { HELD, type HeldType, isFloat, panelBytes } from './layout.js';
 import { PANEL } from './layout-constants.js';
 
 export interface MatmulArgs {
@@ -22,13 +22,16 @@ export interface MatmulArgs {
   yStride?: number;
   /** Add to what `y` holds instead of replacing it. */
   accumulate?: boolean;
+  /** Each token gets the bits that it would get alone; without, machine code packs float weights for many tokens. */
+  asAlone?: boolean;
 }
 
 /** y[t, r] = Σ_c weights[r, c] · x[t, c] + bias[r], added to y where `accumulate` is set. */
 export function matmul(p: Program, args: MatmulArgs): void {
-  const { type, weights, x, bias = 0, y, tokens, rows, cols, yStride = rows, accumulate = false } = args;
+  const { type, weights, x, bias = 0, y, tokens, rows, cols, yStride = rows, accumulate = false, asAlone } = args;
+  const perPiece = asAlone && isFloat(type) ? FEW_TOKENS : TOKENS_PER_PIECE;
   const { panelsPerPiece, rowPieces } = split(type, tokens, rows, cols);
-  const pieces = rowPieces * Math.ceil(tokens / TOKENS_PER_PIECE);
+  const pieces = rowPieces * Math.ceil(tokens / perPiece);
   p.emit(Op.matmul, pieces, [
     weights,
     x,
@@ -42,7 +45,7 @@ export function matmul(p: Program, args: MatmulArgs): void {
     HELD[type],
     panelsPerPiece,
     rowPieces,
-    TOKENS_PER_PIECE,
+    perPiece,
     // No offsets: records are written over older ones, so what the kernel reads must be set.
     0,
   ]);
@@ -92,6 +95,8 @@ export function matmulExperts(p: Program, args: MatmulExpertsArgs): void {
 }
 
 const TOKENS_PER_PIECE = 512;
+/** Up to so many tokens, machine code reads float weights where they lie, a token in one order whatever is beside it. */
+const FEW_TOKENS = 32;
 
 /** Work of a piece: weights streamed (bytes) or products computed, whichever takes longer; 5 to 15 µs. */
 const PIECE_BYTES = 262_144;

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { KernelBench } from '../../../test/kernel-bench.js';
-import { onAllBackends, oneRun, random, runBackwards } from '../../../test/sequence-cases.js';
+import { kvPagesBytes, onAllBackends, oneRun, random, runBackwards } from '../../../test/sequence-cases.js';
 import { attention, attentionWorkBytes } from './attention.js';
 import { conv } from './conv.js';
 import { deltaRule, deltaStateBytes } from './delta.js';
 import { add, copy, sigmoidGate, swiglu } from './elementwise.js';
-import { kvBytes, storeKV } from './kv.js';
+import { storeKV } from './kv.js';
 import { combine, gather, route } from './moe.js';
 import { gatedNorm, rmsNorm } from './norm.js';
 import { columnsPerPiece, rectangles, rowsPerPiece } from './pieces.js';
@@ -35,9 +35,8 @@ function record(bench: KernelBench): void {
   const q = input(TOKENS * heads * headDim);
   const tables = { cos: input(TOKENS * 32, 7), sin: input(TOKENS * 32, 8) };
   rope(p, { ...tables, tokens: TOKENS, headDim, parts: [{ x: q, heads }] });
-  const keys = output(kvBytes('f32', kvHeads, headDim, capacity) / 4);
-  const values = output(kvBytes('f32', kvHeads, headDim, capacity) / 4);
-  const cache = { type: 'f16', keys, values, slotBytes: 0, headDim, capacity } as const;
+  const pages = output(kvPagesBytes('f16', kvHeads, headDim, capacity) / 4);
+  const cache = { type: 'f16', pages, headDim } as const;
   const [k, v] = [input(capacity * kvHeads * headDim, 3), input(capacity * kvHeads * headDim, 4)];
   storeKV(p, { ...cache, k, v, heads: kvHeads, batch: oneRun(bench, capacity, 0) });
   for (const tokens of [1, 6, TOKENS]) {
