@@ -205,8 +205,8 @@ export interface EngineStatus {
   preemptions: number;
   /** How often a failed engine was started anew. */
   restarts: number;
-  /** The cache's pages: tokens in each; how many there are, are in use, hold what may be asked for again, lie on disk. */
-  pages: { size: number; total: number; used: number; cached: number; spilled: number };
+  /** The cache's pages: tokens in each; how many there are, are in use, hold what may be asked for again, lie on disk; tokens of prompts found there, ever. */
+  pages: { size: number; total: number; used: number; cached: number; spilled: number; hits: number };
 }
 
 export interface Engine extends AsyncDisposable {

@@ -22,7 +22,7 @@ import type { Events, Work } from './work.js';
 /** How long a chunk may keep decoding answers waiting, where its size can be chosen. */
 const LONGEST_CHUNK_MS = 400;
 /** Chunks are cut to whole tiles, and rows of fewer would be computed in another way. */
-const CHUNK_UNIT = 32;
+const CHUNK_UNIT = 64;
 
 interface Job {
   readonly work: Work;

@@ -15,6 +15,6 @@ export function newStatus(): EngineStatus {
     completionTokens: 0,
     preemptions: 0,
     restarts: 0,
-    pages: { size: 0, total: 0, used: 0, cached: 0, spilled: 0 },
+    pages: { size: 0, total: 0, used: 0, cached: 0, spilled: 0, hits: 0 },
   };
 }
