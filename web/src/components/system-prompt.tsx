@@ -15,7 +15,7 @@ export function SystemPrompt({ conversation }: { conversation: Conversation | un
     else draftSystem.set(text);
   };
   return (
-    <details className="system">
+    <details className="system" aria-label={strings.systemPrompt}>
       <summary>
         <span>{strings.systemPrompt}</span> <span className="excerpt">{system.trim() || strings.systemNone}</span>
       </summary>

@@ -58,8 +58,8 @@ function leaf(token: Token, key: number, growing: boolean): ReactNode {
       return renderTokens(token.children ?? [], growing);
     case 'text':
       return token.content;
+    // Models do not wrap their lines: where they break one, they mean it, and in Chinese a space would be wrong.
     case 'softbreak':
-      return '\n';
     case 'hardbreak':
       return <br key={key} />;
     case 'hr':

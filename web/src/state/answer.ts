@@ -3,6 +3,8 @@ import type { Delta } from '../api/client.js';
 import type { Message } from './types.js';
 
 const SHOW_EVERY_MS = 40;
+/** Over a shorter time, how fast the tokens came says more about the network than about the model. */
+const SHORTEST_RATE_S = 0.2;
 
 export class IncomingAnswer {
   readonly #show: (change: Partial<Message>) => void;
@@ -63,7 +65,8 @@ export class IncomingAnswer {
     const seconds = ((this.#last ?? 0) - (this.#first ?? 0)) / 1000;
     const firstMs = this.#first === undefined ? undefined : this.#first - this.#asked;
     // The first token's time is that of reading the prompt.
-    const tokensPerSecond = completionTokens > 1 && seconds > 0 ? (completionTokens - 1) / seconds : undefined;
+    const tokensPerSecond =
+      completionTokens > 1 && seconds >= SHORTEST_RATE_S ? (completionTokens - 1) / seconds : undefined;
     this.#show({ ...this.#answer, ...how, stats: { firstMs, tokensPerSecond, promptTokens, completionTokens } });
   }
 

@@ -23,7 +23,7 @@ export function siblings({ messages }: Conversation, message: Message): Message[
 /** The end of the newest branch that goes through `id`. */
 export function newestLeaf({ messages }: Conversation, id: string): string {
   const newestChild = new Map(messages.map((message) => [message.parent, message.id]));
-  const seen = new Set<string>();
+  const seen = new Set([id]);
   let at = id;
   for (let next = newestChild.get(at); next !== undefined && !seen.has(next); next = newestChild.get(at)) {
     seen.add(next);
