@@ -20,6 +20,7 @@ import { type Log, silentLog } from './logs.js';
 import { Metrics } from './metrics.js';
 import { ollama } from './ollama/protocol.js';
 import { openai } from './openai/protocol.js';
+import { mountOpenApi } from './openapi.js';
 import { mountPage } from './page.js';
 import { type Protocol, protocolFor, refuseOthers } from './protocol.js';
 import { type Observer, RequestRecord } from './record.js';
@@ -138,6 +139,7 @@ export function createApp(models: Model | ModelHub, options: AppOptions = {}): H
   });
   // Before the check: the page itself asks for the key.
   mountPage(app);
+  mountOpenApi(app, PROTOCOLS);
   app.use(async (c, next) => {
     const isInner = inner.has(c.req.raw);
     const key = isInner ? inner.get(c.req.raw) : await check(c.req.raw);
@@ -152,7 +154,7 @@ export function createApp(models: Model | ModelHub, options: AppOptions = {}): H
     return c.json(service.totals.report(id, info, { total: admitted, running }));
   });
   app.get('/metrics', async (c) => c.text(await metrics.text(), 200, { 'content-type': metrics.contentType }));
-  refuseOthers(app, 'GET, HEAD', ['/health', '/ready', '/stats', '/metrics']);
+  refuseOthers(app, 'GET, HEAD', ['/health', '/ready', '/stats', '/metrics', '/openapi.json', '/docs']);
   // The first one's routes come last: others take what is theirs of paths that they share with it.
   for (const protocol of [...PROTOCOLS].reverse()) protocol.mount(app, service);
 

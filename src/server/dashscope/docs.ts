@@ -1,3 +1,4 @@
+import { openaiDocs } from '../openai/docs.js';
 import type { RouteDoc } from '../route-doc.js';
 import { embeddingRequest, generationRequest } from './schema.js';
 
@@ -27,3 +28,10 @@ export const dashscopeDocs: readonly RouteDoc[] = [
     body: embeddingRequest,
   },
 ];
+
+/** The compatible mode has OpenAI's routes but for files and batches. */
+const COMPATIBLE = /^\/v1\/(?!files|batches)/;
+
+export const compatibleDocs: readonly RouteDoc[] = openaiDocs
+  .filter(({ path }) => COMPATIBLE.test(path))
+  .map((doc) => ({ ...doc, path: `/compatible-mode${doc.path}`, summary: `${doc.summary} (compatible mode)` }));

@@ -1,7 +1,7 @@
 /** DashScope's own API under `/api/v1`, and its OpenAI-compatible mode. */
 import { openaiRoutes } from '../openai/protocol.js';
 import { handle, type Protocol, refuseOthers } from '../protocol.js';
-import { dashscopeDocs } from './docs.js';
+import { compatibleDocs, dashscopeDocs } from './docs.js';
 import { textEmbedding } from './embedding.js';
 import { errorResponse } from './errors.js';
 import { multimodalGeneration, textGeneration } from './generation.js';
@@ -13,7 +13,7 @@ const MULTIMODAL = '/api/v1/services/aigc/multimodal-generation/generation';
 export const dashscope: Protocol = {
   name: 'dashscope',
   prefixes: ['/api/v1/'],
-  docs: dashscopeDocs,
+  docs: [...dashscopeDocs, ...compatibleDocs],
   error: errorResponse,
   mount(app, service) {
     app.post(TEXT, handle(service, textGeneration));
