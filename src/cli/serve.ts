@@ -1,4 +1,5 @@
 /** `kaiwen serve`: models behind HTTP, until a signal stops it. */
+import { createServer } from 'node:net';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
@@ -25,7 +26,7 @@ import {
 
 interface ServeFlags extends EngineFlags {
   host: string;
-  port: number;
+  port?: number;
   apiKey?: string;
   keys?: string;
   data?: string;
@@ -41,6 +42,8 @@ interface ServeFlags extends EngineFlags {
   tlsKey?: string;
   quiet?: boolean;
 }
+
+const FIRST_PORT = 8080;
 
 const EXAMPLES = `
 Examples:
@@ -60,7 +63,11 @@ export function serveCommand(): Command {
     .description('Answer over HTTP with an OpenAI-compatible interface.')
     .argument('<model>', 'Hugging Face folder, GGUF file, or a YAML file of several models')
     .option('--host <host>', 'address to listen on; one that others reach needs an API key', '127.0.0.1')
-    .option('--port <n>', 'port to listen on; 0 takes a free one', wholeNumber(0, 65_535), 8080)
+    .option(
+      '--port <n>',
+      'port to listen on; 0 takes a free one (default: 8080, or the next that is free)',
+      wholeNumber(0, 65_535),
+    )
     .addOption(new Option('--api-key <key>', 'key that clients must send').env('KAIWEN_API_KEY'))
     .addOption(new Option('--keys <file>', 'YAML file of keys and their limits').conflicts('apiKey'))
     .option('--name <name>', "the model's name for clients (default: its file's)")
@@ -92,7 +99,8 @@ export function serveCommand(): Command {
 }
 
 async function serve(path: string, flags: ServeFlags): Promise<void> {
-  const { host, port, cors, maxRequests, logText } = flags;
+  const { host, cors, maxRequests, logText } = flags;
+  const port = flags.port ?? (await freePort(host));
   const log = await openLog(flags);
   using keys = flags.keys === undefined ? undefined : new KeyFile(flags.keys, log.note);
   const data = resolve(flags.data ?? join(homedir(), '.kaiwen', `serve-${port}`));
@@ -153,6 +161,22 @@ async function openHub(path: string, flags: ServeFlags, log: Log): Promise<Model
   return { ...singleModel(model, flags.name), close: () => model.close() };
 }
 
+/** 8080, or the first port after it that nobody has; 8080 where all are taken, so that listening says so. */
+async function freePort(host: string): Promise<number> {
+  for (let port = FIRST_PORT; port < FIRST_PORT + 20; port++) {
+    const probe = createServer();
+    const free = await new Promise<boolean>((resolve) => {
+      probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code !== 'EADDRINUSE'));
+      probe.listen({ host, port, exclusive: true }, () => resolve(true));
+    });
+    await new Promise((resolve) => probe.close(resolve));
+    if (!free) continue;
+    if (port > FIRST_PORT) process.stderr.write(`port ${FIRST_PORT} is in use: taking ${port}\n`);
+    return port;
+  }
+  return FIRST_PORT;
+}
+
 function tlsFiles({ tlsCert, tlsKey }: ServeFlags): TlsFiles | undefined {
   if (tlsCert === undefined && tlsKey === undefined) return undefined;
   if (tlsCert === undefined || tlsKey === undefined)
@@ -173,7 +197,7 @@ function greeting({ url }: RunningServer, served: readonly ServedModel[], withKe
   const body = JSON.stringify({ messages: [{ role: 'user', content: 'Hello!' }] });
   const [{ id }, ...others] = served;
   const also = others.map((other) => `  "model": "${other.id}" asks for ${kind(other)}\n`).join('');
-  return `${id} answers at ${url}/v1 (Ctrl-C stops it). Try:
+  return `Open ${url} to chat with ${id} (Ctrl-C stops it). Programs find it at ${url}/v1, all routes at ${url}/docs:
   curl ${url}/v1/chat/completions${key} -H "content-type: application/json" -d '${body}'
 ${also}`;
 }
