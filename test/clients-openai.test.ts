@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { createAlibaba } from '@ai-sdk/alibaba';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { HumanMessage } from '@langchain/core/messages';
@@ -12,7 +13,8 @@ import OpenAI from 'openai';
 import { zodResponseFormat, zodTextFormat } from 'openai/helpers/zod';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
-import type { ChatMessage, ChatOptions, TextEvent } from '../src/generate/api.js';
+import type { ChatMessage, ChatOptions, Model, TextEvent } from '../src/generate/api.js';
+import { load } from '../src/generate/load.js';
 import { listen, type RunningServer } from '../src/server/listen.js';
 import { scriptedModel } from './scripted-engine.js';
 
@@ -141,7 +143,7 @@ describe('chat completions of the openai client', () => {
       {
         role: 'assistant',
         content: '',
-        toolCalls: [{ id: 'call_1', name: 'get_weather', arguments: { city: 'Paris' } }],
+        toolCalls: [{ id: 'call_1', name: 'get_weather', arguments: '{"city": "Paris"}' }],
       },
       { role: 'tool', content: 'sunny', toolCallId: 'call_1' },
     ]);
@@ -304,7 +306,7 @@ describe('responses of the openai client', () => {
         role: 'assistant',
         content: '',
         thinking: 'Hm',
-        toolCalls: [{ id: 'call_1', name: 'get_weather', arguments: { city: 'Paris' } }],
+        toolCalls: [{ id: 'call_1', name: 'get_weather', arguments: '{"city": "Paris"}' }],
       },
       { role: 'tool', content: 'sunny', toolCallId: 'call_1' },
     ];
@@ -496,5 +498,105 @@ describe.each([
     expect(said).toBe('Sunny.');
     expect(last().messages.at(-1)).toMatchObject({ role: 'tool', content: 'Paris: sun', toolCallId: 'call_1' });
     expect(name).toMatch(/^@ai-sdk/);
+  });
+});
+
+describe('a real model', () => {
+  let mini: Model;
+  let own: RunningServer;
+  let client: OpenAI;
+  beforeAll(async () => {
+    mini = await load(fileURLToPath(new URL('../models/mini', import.meta.url)), { threads: 1, sequences: 4 });
+    own = await listen(mini, { port: 0, data: join(data, 'mini') });
+    client = new OpenAI({ baseURL: `${own.url}/v1`, apiKey: 'none', maxRetries: 0 });
+  });
+  afterAll(async () => {
+    await own.close(0);
+    await mini.close();
+  });
+  const common = { model: 'mini', temperature: 0, max_tokens: 200 };
+  /** A model as small as this one says a space for ever where a format allows it. */
+  const lively = { frequency_penalty: 2 };
+
+  it('keeps to schemas, choices, patterns and grammars', async () => {
+    const answer = async (fields: object) =>
+      (await client.chat.completions.create({ ...common, ...lively, messages, ...fields })).choices[0].message
+        .content ?? '';
+    const properties = { colour: { enum: ['red', 'green'] }, count: { type: 'integer', minimum: 1, maximum: 9 } };
+    const schema = { type: 'object', properties, required: ['colour', 'count'], additionalProperties: false };
+    const json_schema = { name: 'thing', schema };
+    const { colour, count } = JSON.parse(await answer({ response_format: { type: 'json_schema', json_schema } }));
+    expect(['red', 'green']).toContain(colour);
+    expect(count).toBeGreaterThanOrEqual(1);
+    expect(await answer({ guided_choice: ['oui', 'non'] })).toMatch(/^(oui|non)$/);
+    expect(await answer({ guided_regex: '[0-9]{3}-[a-f]{2}' })).toMatch(/^\d{3}-[a-f]{2}$/);
+    expect(await answer({ guided_grammar: 'root ::= "<" [a-c] ">"' })).toMatch(/^<[a-c]>$/);
+    const text = await client.completions.create({ ...common, prompt: 'In', guided_choice: ['1', '2'] } as never);
+    expect((text as OpenAI.Completion).choices[0].text).toMatch(/^[12]$/);
+    await expect(answer({ guided_regex: '(' })).rejects.toMatchObject({ status: 400 });
+  });
+
+  it('calls the tool that it must, with arguments that its schema allows', async () => {
+    const parameters = {
+      type: 'object',
+      properties: { city: { enum: ['Paris', 'Rome'] } },
+      required: ['city'],
+      additionalProperties: false,
+    };
+    const tools = [{ type: 'function' as const, function: { name: 'get_weather', parameters } }];
+    const request = {
+      ...common,
+      ...lively,
+      messages,
+      tools,
+      tool_choice: 'required' as const,
+      parallel_tool_calls: false,
+    };
+    const whole = await client.chat.completions.create(request);
+    const streamed = await client.chat.completions.stream(request).finalChatCompletion();
+    for (const { choices } of [whole, streamed]) {
+      expect(choices[0].finish_reason).toBe('tool_calls');
+      const [call] = choices[0].message.tool_calls ?? [];
+      expect(['Paris', 'Rome']).toContain(
+        JSON.parse((call as { function: { arguments: string } }).function.arguments).city,
+      );
+    }
+  });
+
+  it('answers the same by completions, by responses and in a stream', async () => {
+    const chat = await client.chat.completions.create({ ...common, messages });
+    const response = await client.responses.create({ model: 'mini', input: 'Hi', temperature: 0 });
+    const stream = client.responses.stream({ model: 'mini', input: 'Hi', temperature: 0 });
+    expect(response.output_text).toBe(chat.choices[0].message.content);
+    expect((await stream.finalResponse()).output_text).toBe(response.output_text);
+    expect(response.usage?.input_tokens).toBe(chat.usage?.prompt_tokens);
+  });
+
+  it('gives a text one vector, whichever way it comes', async () => {
+    const text = 'The capital of France is Paris.';
+    const embed = async (input: string | number[]) =>
+      (await client.embeddings.create({ model: 'mini', input })).data[0].embedding;
+    const vector = await embed(text);
+    expect(Math.hypot(...vector)).toBeCloseTo(1, 5);
+    expect(await embed(mini.tokenize(text))).toEqual(vector);
+    expect(await embed('Seven times eight.')).not.toEqual(vector);
+  });
+
+  it('scores a prompt as it would have said it', async () => {
+    const said = await client.completions.create({
+      ...common,
+      max_tokens: 6,
+      prompt: 'The capital of France',
+      logprobs: 1,
+    });
+    const prompt = `The capital of France${said.choices[0].text}`;
+    const echoed = await client.completions.create({ ...common, max_tokens: 0, prompt, echo: true, logprobs: 0 });
+    const own = said.choices[0].logprobs!;
+    const scored = echoed.choices[0].logprobs!;
+    // The text may be cut into other tokens once it is a prompt; then there is nothing to compare.
+    const tail = scored.tokens!.slice(-own.tokens!.length);
+    expect(tail).toEqual(own.tokens);
+    for (const [i, logprob] of scored.token_logprobs!.slice(-tail.length).entries())
+      expect(logprob).toBeCloseTo(own.token_logprobs![i], 1);
   });
 });

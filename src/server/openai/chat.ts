@@ -1,9 +1,9 @@
 /** `POST /v1/chat/completions`. Thinking comes apart from the answer, as `reasoning_content`. */
-import type { ChatOptions, TextEvent, TokenLogprob } from '../../generate/api.js';
+import type { ChatOptions, TokenLogprob } from '../../generate/api.js';
 import type { Call } from '../call.js';
 import { invalidValue } from '../fields.js';
-import { HttpError } from '../http-error.js';
 import type { Lease } from '../hub.js';
+import { untrimmed } from '../untrimmed.js';
 import { Answer, type End, finish, streamChunks } from './answer.js';
 import { outputFormat } from './format.js';
 import { chatLogprob } from './logprobs.js';
@@ -40,17 +40,6 @@ function chatOptions(body: ChatRequest, { model }: Lease): ChatOptions {
     ...(maxTokens && { maxTokens }),
     ...(body.logprobs && { logprobs: body.top_logprobs ?? 0 }),
   };
-}
-
-/** A conversation that had to lose its oldest turns is an error to those who said so. */
-export async function* untrimmed(events: AsyncIterable<TextEvent>, param = 'messages'): AsyncGenerator<TextEvent> {
-  for await (const event of events) {
-    if (event.type === 'notice') {
-      const message = `The conversation is too long: ${event.message}`;
-      throw new HttpError(400, 'context_length_exceeded', message, { param });
-    }
-    yield event;
-  }
 }
 
 /** Who sent `functions` is answered in their words. */

@@ -1,6 +1,5 @@
 /** The messages of a conversation as OpenAI's chat route has them, turned into ours as they are read. */
 import { z } from 'zod';
-import type { Json } from '../../formats/checkpoint.js';
 import type { ChatMessage } from '../../generate/api.js';
 import type { ToolCall } from '../../tokenizer/chat-template.js';
 import { list } from '../fields.js';
@@ -75,17 +74,9 @@ function assistantMessage(read: z.infer<typeof assistant>): ChatMessage {
   };
 }
 
-/** A call that an earlier answer made. Arguments that are no JSON (a model may have said them) stay text. */
+/** A call that an earlier answer made; the text of its arguments is read by the chat layer. */
 export function toolCall(name: string, text: string, id?: string | null): ToolCall {
-  return { name, arguments: text.trim() === '' ? {} : parsed(text), ...(id && { id }) };
-}
-
-function parsed(text: string): Json {
-  try {
-    return JSON.parse(text) as Json;
-  } catch {
-    return text;
-  }
+  return { name, arguments: text.trim() === '' ? '{}' : text, ...(id && { id }) };
 }
 
 export const messages = list(message, 'expected an array of messages').refine(

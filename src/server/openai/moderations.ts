@@ -28,6 +28,8 @@ export const CATEGORIES: Readonly<Record<string, string>> = {
 const NAMES = Object.keys(CATEGORIES);
 
 const MOST_INPUTS = 32;
+/** A model that is sure of one answer, or has another in mind, has many tokens before the other one. */
+const ALTERNATIVES = 1000;
 const part = z.object({ type: z.literal('text', 'only text is supported'), text: z.string() });
 
 export const moderationRequest = z.object({
@@ -78,8 +80,9 @@ async function ask(call: Call, lease: Lease, text: string, question: string): Pr
   const events = call.chat(lease, messages, {
     format: { type: 'choice', choices: ['yes', 'no'] },
     temperature: 0,
-    maxTokens: 8,
-    logprobs: 20,
+    // Its first token is the answer.
+    maxTokens: 1,
+    logprobs: ALTERNATIVES,
     ...(lease.model.canThink && { think: false }),
   });
   let first: TokenLogprob | undefined;

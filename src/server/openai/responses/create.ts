@@ -5,8 +5,8 @@ import { invalidValue } from '../../fields.js';
 import { HttpError, toHttpError } from '../../http-error.js';
 import type { Lease } from '../../hub.js';
 import { sse, streamResponse } from '../../stream.js';
+import { untrimmed } from '../../untrimmed.js';
 import type { End } from '../answer.js';
-import { untrimmed } from '../chat.js';
 import { ANY_OBJECT } from '../format.js';
 import { generateOptions, seedOf } from '../sampling.js';
 import { thinkingOptions } from '../thinking.js';
@@ -14,13 +14,13 @@ import { allowedOf, chosen, type ToolOptions } from '../tools.js';
 import { earlierItems, resolveInput } from './context.js';
 import { conversation, type Item } from './items.js';
 import { parseResponseRequest, type ResponseRequest } from './schema.js';
-import type { ResponseStore, StoredResponse } from './store.js';
+import { newResponseId, type ResponseStore, type StoredResponse } from './store.js';
 import { ending, ResponseWriter, type StreamEvent } from './writer.js';
 
 export async function createResponse(call: Call, store: ResponseStore): Promise<Response> {
   const body = parseResponseRequest(await call.json());
   const owner = call.key?.id ?? null;
-  const id = `resp_${crypto.randomUUID().replaceAll('-', '')}`;
+  const id = newResponseId();
   const earlier = await earlierItems(body.previous_response_id, store, owner, call.service.bodyLimit);
   const input = await resolveInput(body.input, id, store, owner);
   if (earlier.length + input.length === 0) throw invalidValue('input', 'expected at least one item');

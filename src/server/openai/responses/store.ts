@@ -2,8 +2,9 @@
  * Responses that later requests go on from, by their ids. In a folder they outlive the server; without one they live in
  * memory. Bounded by number and by bytes: what has not been used for longest goes first.
  */
-import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isId, newId, writeWhole } from '../../storage.js';
 import type { Item } from './items.js';
 
 export interface StoredResponse {
@@ -25,8 +26,10 @@ export interface ResponseStoreOptions {
   maxBytes?: number;
 }
 
-/** Nothing else is ever part of a path. */
-const ID = /^resp_[0-9a-f]{32}$/;
+const PREFIX = 'resp_';
+
+/** An id for a new response. */
+export const newResponseId = (): string => newId(PREFIX);
 
 export class ResponseStore {
   readonly #folder?: string;
@@ -46,22 +49,12 @@ export class ResponseStore {
   /** Keeps a response. Throws what the disk says, and then keeps nothing. */
   async put(stored: StoredResponse): Promise<void> {
     const { id } = stored.response;
-    if (!ID.test(id)) throw new Error(`not an id of a response: ${id}`);
+    if (!isId(PREFIX, id)) throw new Error(`not an id of a response: ${id}`);
     await this.#open();
     const text = JSON.stringify(stored);
     const bytes = Buffer.byteLength(text);
     if (bytes > this.#maxBytes) return;
-    if (this.#folder !== undefined) {
-      const path = this.#path(id);
-      const temporary = `${path}.tmp`;
-      try {
-        await writeFile(temporary, text);
-        await rename(temporary, path);
-      } catch (error) {
-        await rm(temporary, { force: true });
-        throw error;
-      }
-    }
+    if (this.#folder !== undefined) await writeWhole(this.#path(id), (file) => file.writeFile(text));
     this.#touch(id, { bytes, ...(this.#folder === undefined && { text }) });
     while (this.#entries.size > this.#maxCount || this.#bytes > this.#maxBytes) {
       await this.#drop(this.#entries.keys().next().value!);
@@ -136,9 +129,9 @@ export class ResponseStore {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const found: { id: string; bytes: number; used: number }[] = [];
     for (const name of await readdir(folder)) {
-      if (name.endsWith('.json.tmp')) await rm(join(folder, name), { force: true });
+      if (name.endsWith('.tmp')) await rm(join(folder, name), { force: true });
       const id = name.replace(/\.json$/, '');
-      if (!name.endsWith('.json') || !ID.test(id)) continue;
+      if (!name.endsWith('.json') || !isId(PREFIX, id)) continue;
       const { size, mtimeMs } = await stat(join(folder, name));
       found.push({ id, bytes: size, used: mtimeMs });
     }
