@@ -26,7 +26,11 @@ export class ByteTokenizer implements Tokenizer {
   readonly addBos = false;
   readonly #texts: readonly string[];
 
-  constructor(controlTokens: readonly string[] = CONTROL_TOKENS) {
+  /** `shown`: control tokens that stay in decoded text. */
+  constructor(
+    controlTokens: readonly string[] = CONTROL_TOKENS,
+    private readonly shown: readonly string[] = [],
+  ) {
     this.#texts = controlTokens;
     this.vocabSize = 256 + controlTokens.length;
     this.controlTokens = new Map(controlTokens.map((text, i) => [text, 256 + i]));
@@ -60,7 +64,8 @@ export class ByteTokenizer implements Tokenizer {
     return {
       push: (id) => {
         if (id < 256) return utf8.decode(Uint8Array.of(id), { stream: true });
-        return options.control ? utf8.decode() + this.#texts[id - 256] : '';
+        const text = this.#texts[id - 256];
+        return options.control || this.shown.includes(text) ? utf8.decode() + text : '';
       },
       end: () => utf8.decode(),
     };

@@ -113,7 +113,7 @@ export class TextModel implements Model {
     if (notice) yield { type: 'notice', message: notice };
     const marked = thinkingMarks(this.tokenizer).size > 0;
     const thinking = template.canThink ? new ThinkingSplitter(open, marked) : undefined;
-    const calls = tools.length > 0 ? new CallSplitter(template.calls, tools) : undefined;
+    const calls = tools.length > 0 ? new CallSplitter(template.calls, tools, toolChoice !== 'auto') : undefined;
     yield* streamText(this.engine, this.tokenizer, request, { thinking, calls, stop, signal });
   }
 

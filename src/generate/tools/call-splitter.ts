@@ -27,9 +27,11 @@ export class CallSplitter {
   #skips = false;
   readonly #tools: ReadonlyMap<string, Tool>;
 
+  /** `must`: the answer can only begin with a call. */
   constructor(
     private readonly format: CallFormat,
     tools: readonly Tool[],
+    private readonly must = false,
   ) {
     this.#tools = new Map(tools.map((tool) => [tool.name, tool]));
   }
@@ -66,7 +68,10 @@ export class CallSplitter {
     const last = reader?.end().map((piece) => this.#piece(piece));
     if (reader?.named) return last!;
     if (reader) return cut ? [] : [{ type: 'text', text: this.#gap + OPEN + reader.rest }];
-    const text = this.#skips ? held.replace(/^[\r\n]+/, '') : held;
+    // A lone `<` may be anything; of more it is likelier that a call was to begin.
+    const tag = cut ? overlap(held, OPEN) : 0;
+    const kept = tag > 1 || (tag === 1 && this.must) ? held.slice(0, -tag).replace(/[\r\n]+$/, '') : held;
+    const text = this.#skips ? kept.replace(/^[\r\n]+/, '') : kept;
     return text === '' ? [] : [{ type: 'text', text }];
   }
 
