@@ -1,5 +1,8 @@
 /** From what a client asks an answer to match to a grammar of the library, tried out a little. */
 import type { GrammarSource } from '../engine.js';
+import { Ebnf } from './ebnf.js';
+import { parseRegex } from './regex.js';
+import { schemaGrammar } from './schema/schema.js';
 import { type CompiledGrammar, compile, END, type GrammarImage, type Plan } from './xgrammar.js';
 
 /** Bytes of an answer that are tried. */
@@ -16,20 +19,21 @@ export async function compileSource(source: GrammarSource): Promise<GrammarImage
 function planOf(source: GrammarSource): Plan {
   switch (source.kind) {
     case 'json':
-      return { kind: 'json' };
+      return { kind: 'ebnf', text: schemaGrammar('true') };
     case 'ebnf':
       return { kind: 'ebnf', text: source.grammar };
     case 'regex':
-      return structural({ type: 'regex', pattern: source.pattern });
+      return { kind: 'ebnf', text: regexGrammar(source.pattern) };
     case 'json_schema':
-      return structural({ type: 'json_schema', json_schema: JSON.parse(source.schema) });
+      return { kind: 'ebnf', text: schemaGrammar(source.schema) };
     case 'structural':
       return { kind: 'structural', text: source.tag };
   }
 }
 
-function structural(format: object): Plan {
-  return { kind: 'structural', text: JSON.stringify({ type: 'structural_tag', format }) };
+function regexGrammar(pattern: string): string {
+  const ebnf = new Ebnf();
+  return ebnf.text(ebnf.regex(parseRegex(pattern), 'text'));
 }
 
 /** Follows an answer of arbitrary bytes: what a grammar costs to follow shows here, not in the engine. */
