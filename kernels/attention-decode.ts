@@ -82,8 +82,11 @@ function decodeRows(
     const keys = keysAt(op, run, kvHead, from + p);
     const some = min(KV_PAGE / KV_PANEL, panels - p / KV_PANEL);
     const c = scores + (<usize>p << 2);
-    if (native) nativeScores(scratch, type, x, rows, keys, some, dim, depth, c, line);
-    else if (type == Kv.int8) scores8(spare, rows, keys, some, depth / KV_BLOCK, c, line);
+    if (native) {
+      const more = p + KV_PAGE < n;
+      const ahead = more ? keysAt(op, run, kvHead, from + p + KV_PAGE) : valuesAt(op, run, kvHead, from);
+      nativeScores(scratch, type, x, rows, keys, some, dim, depth, c, line, ahead);
+    } else if (type == Kv.int8) scores8(spare, rows, keys, some, depth / KV_BLOCK, c, line);
     else if (half) product<u16>(q, sumBytes, rows, keys, <usize>depth << 5, some, dim, c, line, 0);
     else product<f32>(q, sumBytes, rows, keys, <usize>depth << 6, some, dim, c, line, 0);
   }
@@ -103,8 +106,10 @@ function decodeRows(
     const k = min(KV_PAGE, n - p);
     const a = scores + (<usize>p << 2);
     const scales: usize = p ? ones : 0;
-    if (native) nativeWeighted(scratch, type, a, line, rows, values, next, k, depth, o, scales);
-    else if (type == Kv.int8) weighted8(a, line, rows, values, next, depth / KV_BLOCK, k, o, sumBytes, p > 0, spare);
+    if (native) {
+      const ahead = p + KV_PAGE < n ? valuesAt(op, run, kvHead, from + p + KV_PAGE) : 0;
+      nativeWeighted(scratch, type, a, line, rows, values, next, k, depth, o, scales, ahead);
+    } else if (type == Kv.int8) weighted8(a, line, rows, values, next, depth / KV_BLOCK, k, o, sumBytes, p > 0, spare);
     else if (half) product<u16>(a, line, rows, values, next, depth / KV_PANEL, k, o, sumBytes, scales);
     else product<f32>(a, line, rows, values, next, depth / KV_PANEL, k, o, sumBytes, scales);
   }

@@ -23,10 +23,10 @@ export function nativeQueries(type: i32, q: usize, rows: i32, depth: i32, out: u
   return out;
 }
 
-/** scores[rows][16 · panels] = queries · keys. */
+/** scores[rows][16 · panels] = queries · keys; `ahead`: what will be read after them, or 0. */
 export function nativeScores(
   args: usize, type: i32, q: usize, rows: i32, keys: usize, panels: i32, dim: i32, depth: i32,
-  scores: usize, line: usize,
+  scores: usize, line: usize, ahead: usize,
 ): void {
   if (type == Kv.int8) {
     const blocks = depth / KV_BLOCK;
@@ -46,6 +46,7 @@ export function nativeScores(
   setArg(args, ProductArgs.c, scores);
   setArg(args, ProductArgs.cStride, line);
   setArg(args, ProductArgs.scales, 0);
+  setArg(args, ProductArgs.ahead, ahead);
   callNative(type == Kv.f16 ? Native.productHalf : Native.product, args);
 }
 
@@ -67,10 +68,10 @@ export function nativeSoftmax(
   callNative(Native.softmaxRows, args);
 }
 
-/** sums[rows][depth] = (scales · sums +) weights[rows][n] · values; `next` bytes lie between panels of values. */
+/** sums[rows][depth] = (scales · sums +) weights[rows][n] · values; `next` bytes lie between panels of values. `ahead`: as above. */
 export function nativeWeighted(
   args: usize, type: i32, weights: usize, line: usize, rows: i32, values: usize, next: usize, n: i32, depth: i32,
-  sums: usize, scales: usize,
+  sums: usize, scales: usize, ahead: usize,
 ): void {
   setArg(args, ProductArgs.a, weights);
   setArg(args, ProductArgs.aStride, line);
@@ -82,6 +83,7 @@ export function nativeWeighted(
   setArg(args, ProductArgs.c, sums);
   setArg(args, ProductArgs.cStride, <usize>depth << 2);
   setArg(args, ProductArgs.scales, scales);
+  setArg(args, ProductArgs.ahead, ahead);
   if (type == Kv.int8) callNative(Native.weighted8, args);
   else callNative(type == Kv.f16 ? Native.productHalf : Native.product, args);
 }

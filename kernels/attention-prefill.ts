@@ -69,7 +69,7 @@ export function prefill(op: usize, run: usize, kvHead: i32, first: i32, scratch:
       const keys = keysAt(op, run, kvHead, start + p);
       const panels = (min(KV_PAGE, n - p) + KV_PANEL - 1) / KV_PANEL;
       const c = scores + (<usize>p << 2);
-      if (native) nativeScores(scratch, type, queries, rows, keys, panels, dim, depth, c, line);
+      if (native) nativeScores(scratch, type, queries, rows, keys, panels, dim, depth, c, line, 0);
       else wideScores(q, sumBytes, padded, wideKeys(type, keys, panels, depth, wide), panels, dim, c, line);
     }
     if (native) nativeSoftmax(scratch, scores, line, rows, n, seen, group, peak, weight, correction);
@@ -84,7 +84,7 @@ export function prefill(op: usize, run: usize, kvHead: i32, first: i32, scratch:
       const k = min(KV_PAGE, n - p);
       const a = scores + (<usize>p << 2);
       const scales: usize = p ? ones : 0;
-      if (native) nativeWeighted(scratch, type, a, line, rows, values, next, k, depth, o, scales);
+      if (native) nativeWeighted(scratch, type, a, line, rows, values, next, k, depth, o, scales, 0);
       else {
         for (let d: usize = 0; d < <usize>depth; d += KV_PANEL) {
           const panel = wideValues(type, values, <i32>d, k, wide);

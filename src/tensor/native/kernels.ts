@@ -74,6 +74,8 @@ export const enum ProductArgs {
   cStride = 8,
   /** One f32 a row, or 0: c is overwritten. */
   scales = 9,
+  /** productHalf and weighted8: what will be read behind the last panel, in panels as far apart, or 0. */
+  ahead = 10,
 }
 
 /** Rows of f32, f16 or bf16 × f32 vectors: y[t, r] += Σ_c w[r, c] · x[t, c]. */

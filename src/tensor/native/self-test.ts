@@ -28,10 +28,10 @@ const TYPES: readonly HeldType[] = ['q8_0', 'q4_0', 'q4_k', 'q6_k', 'f32', 'f16'
  * they lie (kernels/matmul-float-native.ts).
  */
 const [ROWS, COLS, TOKENS] = [37, 256, 37];
-/** A prompt, and a few tokens behind 100 others of which nothing is known: their keys and values are zeros. */
+/** A prompt, and a few tokens behind 126 others of which nothing is known: their keys and values are zeros. */
 const RUNS: readonly Run[] = [
   { row: 0, rows: 20, position: 0, pages: [2], slot: 0 },
-  { row: 20, rows: 3, position: 100, pages: [1, 0], slot: 1 },
+  { row: 20, rows: 3, position: 126, pages: [1, 0], slot: 1 },
 ];
 const KV_TYPES: readonly KvType[] = ['f32', 'f16', 'int8'];
 
@@ -126,7 +126,7 @@ function between(trial: Trial): Float32Array {
 
 /** Attention of both runs over a cache of pseudo-random keys and values. */
 function attend(trial: Trial, type: KvType): Float32Array {
-  const [rows, heads, kvHeads, headDim, capacity] = [23, 6, 2, 48, 103];
+  const [rows, heads, kvHeads, headDim, capacity] = [23, 6, 2, 48, 129];
   const cache = { type, pages: trial.zeros(3 * kvPageBytes(type, kvHeads, headDim)), headDim };
   const batch = { runs: RUNS, pointer: trial.put(runTable(RUNS)) };
   const [k, v] = [trial.noise(rows * kvHeads * headDim), trial.noise(rows * kvHeads * headDim)];

@@ -26,7 +26,7 @@ import {
   type Scale,
   type Vec,
 } from './assembler.js';
-import { enter, leave, loadArg, loadPointer } from './frame.js';
+import { enter, leave, loadArg, loadOptional, loadPointer } from './frame.js';
 import { ProductArgs } from './kernels.js';
 import { inRow, pointCursors } from './rows.js';
 
@@ -45,8 +45,8 @@ export const ROW_CURSORS = [rax, rbx, rcx, rdx];
 export const [B_CURSOR, LEFT] = [r15, rdi];
 
 /** A tile's own locals begin here. */
-export const TILE_LOCALS = 48;
-const LOCALS = 320;
+export const TILE_LOCALS = 56;
+const LOCALS = 328;
 const ROWS_LEFT = mem(rsp, 0);
 /** Panels behind those of the tile. */
 const PANELS_LEFT = mem(rsp, 8);
@@ -54,6 +54,7 @@ const FIRST_A = mem(rsp, 16);
 const FIRST_C = mem(rsp, 24);
 const FIRST_SCALES = mem(rsp, 32);
 const SCALES = mem(rsp, 40);
+const BEHIND = mem(rsp, 48);
 
 /** Bytes that the last panels are read ahead. */
 const AHEAD_IN_PANEL = 1024;
@@ -81,6 +82,8 @@ export function emitTiles(
   a.add(rax, rdi);
   a.bind(overwrite);
   a.store64(FIRST_SCALES, rax);
+  loadOptional(a, rax, ProductArgs.ahead);
+  a.store64(BEHIND, rax);
   loadArg(a, rax, ProductArgs.panels);
   a.store64(PANELS_LEFT, rax);
   loadArg(a, A_STRIDE, ProductArgs.aStride);
@@ -162,7 +165,7 @@ export function inPanel(cursor: Gp, panel: number, offset: number): Mem {
   return panel === 3 ? mem(cursor, offset, FOURTH) : mem(cursor, offset, B_NEXT, panel as 1 | 2);
 }
 
-/** Points AHEAD, from where a tile prefetches, at the panels behind its own or, if there are none, further into these. */
+/** Points AHEAD, from where a tile prefetches, at the panels behind its own, what lies behind the last, or further into these. */
 export function pointAhead(a: Assembler, panels: number): void {
   const [last, begin] = [a.label(), a.label()];
   a.load64(rax, PANELS_LEFT);
@@ -171,6 +174,9 @@ export function pointAhead(a: Assembler, panels: number): void {
   a.lea(AHEAD, mem(B, 0, B_NEXT, panels as Scale));
   a.jmp(begin);
   a.bind(last);
+  a.load64(AHEAD, BEHIND);
+  a.test(AHEAD, AHEAD);
+  a.jcc('nz', begin);
   a.lea(AHEAD, mem(B, AHEAD_IN_PANEL));
   a.bind(begin);
 }

@@ -12,7 +12,7 @@ export enum Kv {
 export const KV_PANEL = 16;
 
 /** Positions of a page of the cache: whole panels, and a part of RANGE. */
-export const KV_PAGE = 64;
+export const KV_PAGE = 128;
 
 /** Dimensions that share a scale in the 8-bit cache. */
 export const KV_BLOCK = 32;

@@ -78,11 +78,11 @@ onAllBackends('KV cache', (simd, isa) => {
     const [heads, headDim, slots] = [2, 10, 3];
     const batch = batchOf(
       bench,
-      { row: 0, rows: 5, position: 62, pages: pagesOf(128, 2, slots), slot: 2 },
-      { row: 5, rows: 32, position: 0, pages: pagesOf(128, 0, slots), slot: 0 },
+      { row: 0, rows: 5, position: 126, pages: pagesOf(256, 2, slots), slot: 2 },
+      { row: 5, rows: 32, position: 0, pages: pagesOf(256, 0, slots), slot: 0 },
     );
     const [k, v] = [random(37 * heads * headDim, 1), random(37 * heads * headDim, 2)];
-    const floats = kvPagesBytes('f32', heads, headDim, 128, slots) / 4;
+    const floats = kvPagesBytes('f32', heads, headDim, 256, slots) / 4;
     const pages = bench.put(new Float32Array(floats).fill(9));
     storeKV(bench.program, { type: 'f32', heads, headDim, k: bench.put(k), v: bench.put(v), pages, batch });
     bench.run();
@@ -108,12 +108,12 @@ onAllBackends('KV cache', (simd, isa) => {
     const [heads, headDim, slots, stride] = [3, 48, 3, 3 * 48 + 16];
     const batch = batchOf(
       bench,
-      { row: 0, rows: 70, position: 7, pages: pagesOf(128, 2, slots), slot: 2 },
-      { row: 70, rows: 33, position: 64, pages: pagesOf(128, 0, slots), slot: 0 },
-      { row: 103, rows: 1, position: 16, pages: pagesOf(128, 1, slots), slot: 1 },
+      { row: 0, rows: 70, position: 71, pages: pagesOf(256, 2, slots), slot: 2 },
+      { row: 70, rows: 33, position: 112, pages: pagesOf(256, 0, slots), slot: 0 },
+      { row: 103, rows: 1, position: 16, pages: pagesOf(256, 1, slots), slot: 1 },
     );
     const [k, v] = [1, 2].map((seed) => random(104 * stride, seed, 300).map((x, i) => (i % 50 ? x : x * 1e-6)));
-    const bytes = kvPagesBytes('f16', heads, headDim, 128, slots);
+    const bytes = kvPagesBytes('f16', heads, headDim, 256, slots);
     const pages = bench.put(new Uint8Array(bytes).fill(9));
     const shape = { type: 'f16', heads, headDim, kStride: stride, vStride: stride } as const;
     storeKV(bench.program, { ...shape, k: bench.put(k), v: bench.put(v), pages, batch });
