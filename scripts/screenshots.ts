@@ -19,8 +19,8 @@ const server = await listen(model, { port: 0 });
 const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
 try {
   const wide = { viewport: { width: 1280, height: 800 } };
-  const english = ['What is the capital of Japan?', 'What does "river" mean?', 'Tell me a story about a fox.'];
-  const chinese = ['日本的首都是哪里？', '讲一个关于狐狸的故事。', '1234 乘以 56 等于多少？'];
+  const english = ['What is 1234 * 56?', 'What does “river” mean?', 'Tell me a story about a fox.'];
+  const chinese = ['1234 乘以 56 等于多少？', '日本的首都是哪里？', '讲一个关于狐狸的故事。'];
   await picture(browser, 'chat-light', english, { ...wide, colorScheme: 'light', locale: 'en-US' });
   await picture(browser, 'chat-dark', chinese, { ...wide, colorScheme: 'dark', locale: 'zh-CN' });
   const phone = { viewport: { width: 390, height: 760 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 };

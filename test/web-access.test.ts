@@ -192,6 +192,7 @@ describe.skipIf(!hasBrowser)('the chat page for everybody', () => {
     await chat.ask('rich');
     const width = await page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
     expect(width[0]).toBeLessThanOrEqual(width[1]);
+    expect(await sticksOut(page)).toEqual([]);
     expect(await small(page)).toEqual([]);
     // Smaller letters make a phone zoom into a field.
     const size = await page.locator('#message').evaluate((box) => Number.parseFloat(getComputedStyle(box).fontSize));
@@ -206,6 +207,23 @@ describe.skipIf(!hasBrowser)('the chat page for everybody', () => {
     await page.getByRole('button', { name: 'New conversation' }).click();
     await expect.poll(() => page.getByRole('navigation').count()).toBe(0);
     expect(await focusedSoon(page, 'Message')).toBe('Message');
+  });
+
+  it('leaves nothing of a deleted conversation behind, and stops its answer', async () => {
+    await using chat = await open();
+    const { page } = chat;
+    const cancelled = engine.cancelled;
+    await chat.begin('slow');
+    await page.locator('.item').hover();
+    await page.getByRole('button', { name: 'Delete' }).click();
+    await expect.poll(() => engine.cancelled).toBe(cancelled + 1);
+    await page.getByRole('button', { name: 'Undo' }).click();
+    await page.getByText('Stopped.', { exact: true }).waitFor();
+    await page.locator('.composer .send').waitFor();
+    await page.locator('.item').hover();
+    await page.getByRole('button', { name: 'Delete' }).click();
+    await page.reload();
+    await page.getByText('Conversations stay in this browser and').waitFor();
   });
 
   it('stays readable at twice the size of letters', async () => {
@@ -252,6 +270,16 @@ async function nameless(page: Page): Promise<string[]> {
   return nodes
     .filter(({ ignored, role, name }) => !ignored && controls.has(String(role?.value)) && !name?.value)
     .map(({ role, nodeId }) => `${String(role?.value)} ${nodeId}`);
+}
+
+/** Elements that reach beyond the right edge of the screen, but for those in a box that scrolls. */
+function sticksOut(page: Page): Promise<string[]> {
+  return page.evaluate(() =>
+    [...document.querySelectorAll('.content *')]
+      .filter((element) => !element.closest('pre, .table') && !element.closest('.sr-only'))
+      .filter((element) => element.getBoundingClientRect().right > window.innerWidth + 0.5)
+      .map((element) => element.outerHTML.slice(0, 80)),
+  );
 }
 
 /** Visible controls that are smaller than a finger. */

@@ -287,7 +287,7 @@ describe.skipIf(!hasBrowser)('the chat page in a browser', () => {
 });
 
 describe.skipIf(!hasBrowser)('with the model that is shipped', () => {
-  it('talks', async () => {
+  it('talks, and calls the calculator once it is offered', async () => {
     const browser = await openBrowser();
     await using mini = await load('models/mini');
     const server = await listen(mini, { port: 0 });
@@ -297,6 +297,14 @@ describe.skipIf(!hasBrowser)('with the model that is shipped', () => {
       await chat.page.getByLabel('Temperature').fill('0');
       await chat.page.keyboard.press('Escape');
       expect(await chat.ask('What is the capital of Japan?')).toContain('Tokyo');
+      await chat.page.getByRole('button', { name: 'New conversation' }).click();
+      await chat.page.getByRole('button', { name: 'Settings' }).click();
+      await chat.page.getByLabel('Let the model use a calculator').check();
+      await chat.page.keyboard.press('Escape');
+      await chat.begin('What is 1234 * 56?');
+      await expect.poll(() => chat.page.locator('.calls dd').allInnerTexts()).toEqual(['1234 * 56']);
+      await expect.poll(() => chat.page.locator('.calls output').innerText()).toBe('69104');
+      await expect.poll(() => chat.answer()).toContain('69104');
     } finally {
       await browser.close();
       await server.close(0);

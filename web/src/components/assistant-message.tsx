@@ -48,15 +48,17 @@ export const AssistantMessage = memo(
         {!streaming && (
           <div className="tools">
             <Versions conversation={conversation} message={message} />
-            <button
-              type="button"
-              className="quiet"
-              aria-label={strings.regenerate}
-              title={strings.regenerate}
-              onClick={() => regenerate(conversation.id, message)}
-            >
-              <AgainIcon />
-            </button>
+            {!failure && (
+              <button
+                type="button"
+                className="quiet"
+                aria-label={strings.regenerate}
+                title={strings.regenerate}
+                onClick={() => regenerate(conversation.id, message)}
+              >
+                <AgainIcon />
+              </button>
+            )}
             {content && <CopyButton text={content} label={strings.copy} />}
             {message.stats && <StatsLine stats={message.stats} />}
           </div>

@@ -1,5 +1,5 @@
 /** One line of the list: go there, rename, delete. */
-import { useState } from 'react';
+import { memo, useState } from 'react';
 import { useStrings } from '../i18n/use-strings.js';
 import { running } from '../state/chat.js';
 import { change } from '../state/library.js';
@@ -9,7 +9,12 @@ import type { Conversation } from '../state/types.js';
 import { removeWithUndo, show } from '../state/view.js';
 import { BinIcon, PenIcon } from './icons.js';
 
-export function ConversationItem({ conversation, current }: { conversation: Conversation; current: boolean }) {
+interface Props {
+  conversation: Conversation;
+  current: boolean;
+}
+
+export const ConversationItem = memo(function ConversationItem({ conversation, current }: Props) {
   const strings = useStrings();
   const [renaming, setRenaming] = useState(false);
   const busy = useStore(running).has(conversation.id);
@@ -45,7 +50,7 @@ export function ConversationItem({ conversation, current }: { conversation: Conv
       </span>
     </li>
   );
-}
+});
 
 function Rename({ conversation, title, done }: { conversation: Conversation; title: string; done: () => void }) {
   const strings = useStrings();

@@ -21,12 +21,12 @@ export function SettingsDialog() {
   const sample = (change: Partial<Sampling>): void => changeSettings({ sampling: { ...sampling, ...change } });
   const numbers = (
     [
+      ['thinkingBudget', strings.thinkingBudget, strings.thinkingBudgetHint, 0, ANY, true],
       ['temperature', strings.temperature, strings.temperatureHint, 0, 2, false],
       ['topP', strings.topP, strings.topPHint, 0, 1, false],
       ['topK', strings.topK, strings.topKHint, 0, ANY, true],
       ['maxTokens', strings.maxTokens, strings.maxTokensHint, 1, ANY, true],
       ['seed', strings.seed, strings.seedHint, 0, ANY, true],
-      ['thinkingBudget', strings.thinkingBudget, strings.thinkingBudgetHint, 0, ANY, true],
     ] as const
   ).map(([name, label, hint, low, high, whole]) => (
     <NumberField
@@ -72,13 +72,13 @@ export function SettingsDialog() {
           />
         </Group>
         <Group title={strings.sampling} hint={strings.samplingHint}>
-          {numbers}
           <Choice
             label={strings.thinkingLabel}
             value={sampling.thinking === undefined ? 'auto' : sampling.thinking ? 'on' : 'off'}
             options={{ auto: strings.thinkingAuto, on: strings.thinkingOn, off: strings.thinkingOff }}
             onChange={(value) => sample({ thinking: value === 'auto' ? undefined : value === 'on' })}
           />
+          {numbers}
           <button type="button" className="reset" onClick={() => changeSettings({ sampling: DEFAULTS.sampling })}>
             {strings.reset}
           </button>

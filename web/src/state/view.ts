@@ -1,7 +1,8 @@
 /** What is on the screen: which conversation (in the address, so that back and reload work), and what is open over it. */
-import { newId } from './chat.js';
+import { newId, stop } from './chat.js';
 import { find, put, remove } from './library.js';
 import { Store } from './store.js';
+import { readConversation } from './transfer.js';
 import type { Conversation } from './types.js';
 
 /** Id of the shown conversation; undefined: a new one that nobody has asked anything yet. */
@@ -15,7 +16,6 @@ export const notice = new Store<{ text: string; undo?: () => void } | undefined>
 export const editing = new Store<string | undefined>(undefined);
 /** The system prompt of a conversation that does not exist yet. */
 export const draftSystem = new Store('');
-/** The model of a conversation that does not exist yet is the one of the settings. */
 
 window.addEventListener('hashchange', () => shown.set(fromAddress()));
 
@@ -34,12 +34,14 @@ export function show(id: string | undefined): void {
 window.addEventListener('popstate', () => shown.set(fromAddress()));
 
 export function removeWithUndo(conversation: Conversation, text: string): void {
+  stop(conversation.id);
   remove(conversation.id);
   if (shown.get() === conversation.id) show(undefined);
   notice.set({
     text,
     undo: () => {
-      put(conversation);
+      // As it is read back: an answer that was coming has stopped.
+      put(readConversation(conversation) ?? conversation);
       show(conversation.id);
     },
   });
