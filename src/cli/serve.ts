@@ -56,7 +56,7 @@ Examples:
 Each of the answers computed at once has a cache of --context tokens. Memory that a cache's tokens do
 not fill stays free.
 
-Files of models and keys, limits, metrics, logs: docs/serving.md. Every field of the interface: docs/api.md.`;
+Files of models and keys, limits, metrics, logs: docs/serving.md. Every field of the interface: docs/protocols.md.`;
 
 export function serveCommand(): Command {
   const command = new Command('serve')
