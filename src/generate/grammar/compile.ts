@@ -1,8 +1,9 @@
 /** From what a client asks an answer to match to a grammar of the library, tried out a little. */
 import type { GrammarSource } from '../engine.js';
-import { Ebnf } from './ebnf.js';
-import { parseRegex } from './regex.js';
+import { mendClasses } from './classes.js';
+import { regexGrammar } from './ebnf.js';
 import { schemaGrammar } from './schema/schema.js';
+import { structuralTag } from './structural-tag.js';
 import { type CompiledGrammar, compile, END, type GrammarImage, type Plan } from './xgrammar.js';
 
 /** Bytes of an answer that are tried. */
@@ -21,19 +22,14 @@ function planOf(source: GrammarSource): Plan {
     case 'json':
       return { kind: 'ebnf', text: schemaGrammar('true') };
     case 'ebnf':
-      return { kind: 'ebnf', text: source.grammar };
+      return { kind: 'ebnf', text: mendClasses(source.grammar) };
     case 'regex':
       return { kind: 'ebnf', text: regexGrammar(source.pattern) };
     case 'json_schema':
       return { kind: 'ebnf', text: schemaGrammar(source.schema) };
     case 'structural':
-      return { kind: 'structural', text: source.tag };
+      return { kind: 'structural', text: structuralTag(source.tag) };
   }
-}
-
-function regexGrammar(pattern: string): string {
-  const ebnf = new Ebnf();
-  return ebnf.text(ebnf.regex(parseRegex(pattern), 'text'));
 }
 
 /** Follows an answer of arbitrary bytes: what a grammar costs to follow shows here, not in the engine. */

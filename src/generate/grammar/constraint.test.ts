@@ -113,6 +113,22 @@ describe('a constrained answer', () => {
     expect((await answer(noise(1), { grammar: regex('aa') })).text).toBe('aa');
   });
 
+  it('means characters where the grammar names characters', async () => {
+    for (const [grammar, pattern] of [
+      ['root ::= [一-龥]{3,3} # [x', /^[一-龥]{3}$/],
+      ['root ::= [^a-zé\\x20-\\x30]{4,4}', /^[^a-zé\x20-\x30]{4}$/u],
+      ['root ::= "[é]" [äöü]', /^\[é\][äöü]$/],
+    ] as const) {
+      for (const kind of ['ebnf', 'structural'] as const) {
+        const tag = JSON.stringify({ type: 'structural_tag', format: { type: 'grammar', grammar } });
+        const source: GrammarSource = kind === 'ebnf' ? { kind, grammar } : { kind, tag };
+        const { text } = await answer(noise(3), { grammar: source, sampling: { ...GREEDY, temperature: 1, seed: 5 } });
+        expect(text).toMatch(pattern);
+        expect(text).not.toContain('\ufffd');
+      }
+    }
+  });
+
   it('compiles one source once', async () => {
     let compiled = 0;
     const shared = new Grammars({

@@ -1,6 +1,6 @@
 /** Writes grammars in the library's notation: texts, classes of characters, rules. */
 import { KaiwenError } from '../../errors.js';
-import { complement, type Range, type Regex, union } from './regex.js';
+import { complement, parseRegex, type Range, type Regex, union } from './regex.js';
 
 /** Rules of one grammar, and characters of its text. */
 const RULES = 40_000;
@@ -85,6 +85,12 @@ export class Ebnf {
   }
 }
 
+/** The grammar of an expression. Throws KaiwenError 'bad_input' or 'unsupported'. */
+export function regexGrammar(pattern: string): string {
+  const ebnf = new Ebnf();
+  return ebnf.text(ebnf.regex(parseRegex(pattern), 'text'));
+}
+
 function tooLarge(): KaiwenError {
   return new KaiwenError('unsupported', 'The schema asks for too large a grammar.', { remedy: 'Make it smaller.' });
 }
@@ -121,7 +127,7 @@ export function repeat(part: Expression, min: number, max: number): Expression {
 export type Writing = 'text' | 'json';
 
 /** One character of these, as bytes. */
-function classBody(ranges: readonly Range[], writing: Writing): Expression {
+export function classBody(ranges: readonly Range[], writing: Writing): Expression {
   const characters = complement(complement(ranges));
   if (writing === 'text') return charactersBody(characters);
   const options: Expression[] = [];

@@ -37,7 +37,7 @@ export interface GrammarImage {
 }
 
 /** What the library builds a grammar from, in its own languages. */
-export type Plan = { kind: 'json' } | { kind: 'ebnf'; text: string } | { kind: 'structural'; text: string };
+export type Plan = { kind: 'ebnf' | 'structural'; text: string };
 
 interface Binding {
   $$: { ptr: number };
@@ -64,7 +64,6 @@ export async function compile(plan: Plan): Promise<CompiledGrammar> {
 }
 
 function build({ compiler }: Instance, plan: Plan): Promise<Xgrammar.CompiledGrammar> {
-  if (plan.kind === 'json') return compiler.compileBuiltinJSONGrammar();
   return plan.kind === 'ebnf' ? compiler.compileGrammar(plan.text) : compiler.compileStructuralTag(plan.text);
 }
 

@@ -1,6 +1,6 @@
 /**
  * JSON Schema (draft 2020-12) to a grammar: a rule for each schema, so that recursion is the grammar's own. Properties
- * come in the order in which the schema has them. White space is what models like to write, and bounded. Where a schema
+ * come in the order in which the schema has them. White space is a blank where models like to write one. Where a schema
  * names an object's properties, or an array's first items, and says nothing of others, there are no others.
  */
 import { KaiwenError } from '../../../errors.js';
@@ -17,9 +17,8 @@ import { Entries } from './object.js';
 /** Values of an array without repetition, for each set of which there is a rule. */
 const UNIQUE = 8;
 
-/** White space behind an opening bracket or a comma and before a closing one, and behind a colon. */
-const GAP = '(" "? | "\\n" " "{0,24})';
-const AFTER_COLON = '" "?';
+/** White space behind an opening bracket, a comma or a colon and before a closing bracket: weak models take all they can. */
+const GAP = '" "?';
 /** Code points that a JSON text has as they are, and how it writes any of them otherwise. */
 const PLAIN = complement([
   [0, 0x1f],
@@ -73,14 +72,12 @@ export class SchemaGrammar {
     return rule.name;
   }
 
-  get gap(): Expression {
-    return this.share('gap', () => GAP);
-  }
+  readonly gap: Expression = GAP;
 
   /** A property's name, as JSON, and its value. */
   entry(name: Expression, schema: Schema): Expression | undefined {
     const value = this.value(schema);
-    return value && sequence(name, '":"', AFTER_COLON, value);
+    return value && sequence(name, '":"', this.gap, value);
   }
 
   /** The texts, in quotes, that property names satisfying `schema` and the patterns are. */
