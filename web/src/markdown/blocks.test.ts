@@ -46,6 +46,7 @@ describe('a growing text', () => {
           text += piece;
           expect(all(growing.update(text, false))).toEqual(all(new GrowingMarkdown().update(text, true)));
         }
+        expect(all(growing.update(text, true))).toEqual(all(new GrowingMarkdown().update(text, true)));
       }),
       { numRuns: 300 },
     );
@@ -64,6 +65,7 @@ describe('a growing text', () => {
     const text = 'See [this].\n\nMore.\n\n[this]: https://example.com/\n';
     const growing = new GrowingMarkdown();
     growing.update(text.slice(0, 40), false);
+    growing.update(text.slice(0, -4), false);
     const link = growing.update(text, true)[0].tokens[1].children?.find(({ type }) => type === 'link_open');
     expect(link?.attrGet('href')).toBe('https://example.com/');
   });

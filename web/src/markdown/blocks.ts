@@ -18,13 +18,15 @@ export class GrowingMarkdown {
   #env: Env = {};
 
   /**
-   * The blocks of `source`. `complete`: it grows no more; it is then parsed as a whole, with links that are defined
-   * after their use.
+   * The blocks of `source`. `complete`: it grows no more; links that are defined after their use are then found, for
+   * which a text that defines any is parsed as a whole.
    */
   update(source: string, complete: boolean): readonly Block[] {
     const text = source.includes('\r') ? source.replace(/\r\n?/g, '\n') : source;
     if (text === this.#source && complete === this.#complete) return this.#blocks;
-    if (complete || this.#complete || !text.startsWith(this.#source)) this.#restart();
+    // A definition may have been read before it was whole, and belongs to links before it too.
+    const linked = complete && Object.keys(this.#env.references ?? {}).length > 0;
+    if (linked || this.#complete || !text.startsWith(this.#source)) this.#restart();
     this.#source = text;
     this.#complete = complete;
     const tail = text.slice(this.#settledTo);
