@@ -2,6 +2,7 @@
  * What applications see: a loaded model that speaks text. `load()` in src/index.ts makes one from a checkpoint;
  * the command line and the server stand on this interface alone.
  */
+import type { KaiwenError } from '../errors.js';
 import type { Json, JsonObject } from '../formats/checkpoint.js';
 import type { ChatTemplate, ToolCall } from '../tokenizer/chat-template.js';
 import type { Tokenizer } from '../tokenizer/tokenizer.js';
@@ -130,4 +131,9 @@ export interface Model extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-export interface LoadOptions extends EngineOptions {}
+export interface LoadOptions extends EngineOptions {
+  /** Start the engine anew when it fails: requests under way fail with 'engine_failed', later ones are answered. */
+  supervise?: boolean;
+  /** Told of every failure of a supervised engine, and of every failed attempt to load it again. */
+  onFailure?: (error: KaiwenError) => void;
+}

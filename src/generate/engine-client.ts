@@ -19,7 +19,7 @@ import { newStatus } from './status.js';
  * Loads the model at `path` into a new worker. Throws KaiwenError as openCheckpoint and buildModel do, 'out_of_memory'
  * if it cannot fit, 'aborted' if `options.signal` fires while loading.
  */
-export async function startEngine(path: string, options: EngineOptions = {}): Promise<Engine> {
+export async function startEngine(path: string, options: EngineOptions = {}): Promise<EngineClient> {
   const { onProgress, signal, ...rest } = options;
   if (signal?.aborted) throw aborted();
   const cancelLoad = new Int32Array(new SharedArrayBuffer(4));
@@ -45,12 +45,15 @@ interface Pending {
   fail(error: KaiwenError): void;
 }
 
-class EngineClient implements Engine {
+export class EngineClient implements Engine {
   private readonly pending = new Map<number, Pending>();
   private nextId = 1;
   private ended?: KaiwenError;
   private model?: EngineInfo;
   private latest = newStatus();
+  /** Resolves when nothing can be asked any more, with the reason. */
+  readonly gone: Promise<KaiwenError>;
+  private goes!: (error: KaiwenError) => void;
   private loading?: {
     progress?: (progress: LoadProgress) => void;
     ready: () => void;
@@ -59,10 +62,12 @@ class EngineClient implements Engine {
 
   constructor(private readonly worker: Worker) {
     worker.on('message', (message: FromWorker) => this.receive(message));
-    worker.on('error', (cause) =>
-      this.end(new KaiwenError('internal', `The engine failed: ${cause.message}`, { cause })),
-    );
-    worker.on('exit', () => this.end(closed()));
+    this.gone = new Promise((resolve) => {
+      this.goes = resolve;
+    });
+    worker.on('error', (cause) => this.end(failed(cause)));
+    // After close() this is no news.
+    worker.on('exit', (code) => this.end(failed(new Error(`its thread ended with code ${code}`))));
   }
 
   get info(): EngineInfo {
@@ -156,6 +161,12 @@ class EngineClient implements Engine {
     await exited;
   }
 
+  /** Ends the thread, whatever it does. */
+  async kill(): Promise<void> {
+    this.end(closed());
+    await this.worker.terminate();
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
@@ -198,6 +209,11 @@ class EngineClient implements Engine {
     }
     if ('ready' in message) {
       this.model = message.ready;
+      for (const lifeline of message.lifelines) {
+        // Steps would wait for ever for what that thread has taken to compute.
+        lifeline.on('close', () => this.lose(new Error('a thread of its team ended')));
+        lifeline.unref();
+      }
       this.loading?.ready();
       return;
     }
@@ -220,6 +236,12 @@ class EngineClient implements Engine {
     else pending.fail(receiveError(message.error));
   }
 
+  private lose(cause: Error): void {
+    if (this.ended) return;
+    this.end(failed(cause));
+    void this.worker.terminate();
+  }
+
   private deliver(id: number, event: TokenEvent | DoneEvent): void {
     const pending = this.pending.get(id);
     if (event.type === 'done') this.pending.delete(id);
@@ -229,11 +251,16 @@ class EngineClient implements Engine {
   /** Nothing more will come: whoever waits is told why. */
   private end(error: KaiwenError): void {
     this.ended ??= error;
+    this.goes(this.ended);
     const waiting = [...this.pending.values()];
     this.pending.clear();
     this.loading?.fail(error);
     for (const { fail } of waiting) fail(error);
   }
+}
+
+function failed(cause: Error): KaiwenError {
+  return new KaiwenError('engine_failed', 'The engine failed.', { cause, remedy: 'Ask again.' });
 }
 
 function closed(): KaiwenError {

@@ -5,6 +5,7 @@
 import { inFile } from '../errors.js';
 import type { LoadOptions, Model } from './api.js';
 import { startEngine } from './engine-client.js';
+import { superviseEngine } from './supervised.js';
 
 /**
  * Loads a model from a Hugging Face folder or a GGUF file, and starts its engine. Close it when done, or declare it
@@ -23,7 +24,10 @@ import { startEngine } from './engine-client.js';
 export async function load(path: string, options: LoadOptions = {}): Promise<Model> {
   const stop = new AbortController();
   const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
-  const starting = startEngine(path, { ...options, signal });
+  const { supervise, onFailure, ...rest } = options;
+  const starting = supervise
+    ? superviseEngine(path, { ...rest, signal, onFailure })
+    : startEngine(path, { ...rest, signal });
   // Its failure is looked at below.
   starting.catch(() => {});
   try {

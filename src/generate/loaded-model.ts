@@ -79,6 +79,11 @@ export class LoadedModel implements Disposable {
     }
   }
 
+  /** Of the team's other threads (Team.lifelines). */
+  get lifelines() {
+    return this.team.lifelines;
+  }
+
   [Symbol.dispose](): void {
     this.team[Symbol.dispose]();
   }

@@ -1,4 +1,5 @@
 /** What an engine's two sides say to each other: engine-client.ts asks, worker.ts answers. */
+import type { MessagePort } from 'node:worker_threads';
 import { type ErrorCode, KaiwenError } from '../errors.js';
 import type {
   DoneEvent,
@@ -38,7 +39,8 @@ export interface StepEvent {
 
 export type FromWorker =
   | { loading: LoadProgress }
-  | { ready: EngineInfo }
+  /** A lifeline closes when its thread of the team ends. */
+  | { ready: EngineInfo; lifelines: MessagePort[] }
   | { events: StepEvent[] }
   | { id: number; result: Result }
   | { id: number; error: SentError }
@@ -55,11 +57,18 @@ export interface SentError {
 
 export function sendError(error: unknown): SentError {
   if (error instanceof KaiwenError) {
-    const { code, message, remedy, stack } = error;
-    return { code, message, remedy, stack };
+    const { code, message, remedy } = error;
+    return { code, message, remedy, stack: traceOf(error) };
   }
-  const { message, stack } = error instanceof Error ? error : new Error(String(error));
-  return { code: 'internal', message: `The engine failed: ${message}`, stack };
+  const { message } = error instanceof Error ? error : new Error(String(error));
+  return { code: 'internal', message: `The engine failed: ${message}`, stack: traceOf(error) };
+}
+
+/** Where it came from, down to the first cause. */
+function traceOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { cause, stack, message } = error;
+  return `${stack ?? message}${cause === undefined ? '' : `\ncaused by: ${traceOf(cause)}`}`;
 }
 
 export function receiveError(sent: SentError): KaiwenError {

@@ -2,7 +2,7 @@
  * The engine's worker thread: loads the model, then answers tasks, as many at a time as there are sequences. Between
  * steps it looks at its messages, so that a cancelled task ends within one step.
  */
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort, type TransferListItem, workerData } from 'node:worker_threads';
 import { KaiwenError } from '../errors.js';
 import { Grammars } from './grammar/grammars.js';
 import { LoadedModel } from './loaded-model.js';
@@ -15,7 +15,7 @@ const STATUS_MS = 250;
 const { path, options, cancelLoad } = workerData as WorkerData;
 const port = parentPort!;
 
-function send(message: FromWorker, transfer: ArrayBuffer[] = []): void {
+function send(message: FromWorker, transfer: TransferListItem[] = []): void {
   port.postMessage(message, transfer);
 }
 
@@ -35,7 +35,8 @@ function main(): void {
     port.close();
     return;
   }
-  send({ ready: model.info });
+  const { info, lifelines } = model;
+  send({ ready: info, lifelines }, lifelines);
   serve(model);
 }
 

@@ -1,7 +1,13 @@
 /** What tensor/ needs of Node and a browser would do differently: reading the kernels, a V8 flag, starting workers. */
 import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
-import { getEnvironmentData, type ResourceLimits, setEnvironmentData, Worker } from 'node:worker_threads';
+import {
+  getEnvironmentData,
+  type ResourceLimits,
+  setEnvironmentData,
+  type TransferListItem,
+  Worker,
+} from 'node:worker_threads';
 
 /** Workers and kernels are loaded from dist/, also when this file runs from src/ in a test. */
 const dist = new URL(import.meta.url.replace(/\/src\/tensor\/[^/]*$/, '/dist/tensor/'));
@@ -57,8 +63,12 @@ export function processMemory(): SharedArrayBuffer {
 }
 
 /** Starts `module` (a path below dist/, such as `tensor/member.js`) as a worker thread. */
-export function startWorker(module: string, workerData: unknown, resourceLimits?: ResourceLimits): Worker {
+export function startWorker(
+  module: string,
+  workerData: unknown,
+  options: { resourceLimits?: ResourceLimits; transferList?: TransferListItem[] } = {},
+): Worker {
   // Inherited by the new thread, and so shared with it.
   processMemory();
-  return new Worker(new URL(`../${module}`, dist), { workerData, resourceLimits });
+  return new Worker(new URL(`../${module}`, dist), { workerData, ...options });
 }

@@ -3,7 +3,7 @@
  * Members may come late or sleep; work goes to whoever is there (kernels/team.ts). The calling thread blocks
  * while a program runs, so it must be a worker of its own, never the thread that serves HTTP or a terminal.
  */
-import type { Worker } from 'node:worker_threads';
+import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
 import { KaiwenError } from '../errors.js';
 import { Arena, memberScratch } from './arena.js';
 import { startWorker } from './host.js';
@@ -25,6 +25,8 @@ export interface MemberData {
   /** Its number, from 1. */
   member: number;
   native?: NativeCode;
+  /** Never used: it closes when the member's thread ends, for whatever reason. */
+  lifeline: MessagePort;
 }
 
 export class Team implements Disposable {
@@ -33,6 +35,11 @@ export class Team implements Disposable {
   readonly threads: number;
   /** The machine code that the members call, or why WebAssembly computes everything. */
   readonly native: NativeCode | Refusal;
+  /**
+   * One port a member, which closes when its thread ends. The calling thread may be waiting for that member inside a
+   * program and cannot see it: another thread must listen.
+   */
+  readonly lifelines: MessagePort[] = [];
   private readonly kernels: Kernels[];
   private readonly control: Int32Array;
   private readonly workers: Worker[] = [];
@@ -52,8 +59,11 @@ export class Team implements Disposable {
     this.kernels = memories.map((memory) => instantiate(module, memory, native && bindNative(native, memory)));
     this.control = new Int32Array(memories[0].buffer, CONTROL.address, CONTROL.words);
     for (let member = 1; member < this.threads; member++) {
-      const data: MemberData = { module, memories, member, native };
-      const worker = startWorker('tensor/member.js', data);
+      const { port1: lifeline, port2: end } = new MessageChannel();
+      end.unref();
+      this.lifelines.push(end);
+      const data: MemberData = { module, memories, member, native, lifeline };
+      const worker = startWorker('tensor/member.js', data, { transferList: [lifeline] });
       worker.on('error', () => {
         this.lost = true;
       });

@@ -86,7 +86,9 @@ export class Compiler {
   }
 
   private start(): Worker {
-    const worker = startWorker('generate/grammar/worker.js', undefined, { maxOldGenerationSizeMb: 768 });
+    const worker = startWorker('generate/grammar/worker.js', undefined, {
+      resourceLimits: { maxOldGenerationSizeMb: 768 },
+    });
     worker.on('message', (result: CompileResult) => {
       if (worker !== this.worker || !this.current) return;
       const { waiting, timer } = this.current;
