@@ -13,6 +13,8 @@ export interface FakeOptions {
   logits: (history: readonly number[]) => ArrayLike<number>;
   context?: number;
   sequences?: number;
+  /** Of the cache; default as many as all sequences fill. */
+  pages?: number;
   /** Told of each step before it is computed. */
   onStep?: (rows: number) => void;
 }
@@ -23,8 +25,8 @@ interface Computed {
   rows: number;
 }
 
-export function fakeModel({ vocabSize, logits, context = 512, sequences = 1, onStep }: FakeOptions): LoadedModel {
-  const cache = new Cache('f32', { capacity: context, sequences }, fixed(4, false, plainFrequencies(4, 10_000)));
+export function fakeModel({ vocabSize, logits, context = 512, sequences = 1, pages, onStep }: FakeOptions): LoadedModel {
+  const cache = new Cache('f32', { capacity: context, sequences, pages }, fixed(4, false, plainFrequencies(4, 10_000)));
   const runner = {
     forward<R>(parts: readonly Part[], use: (hidden: { rows: number; computed: Computed[] }) => R): R {
       const rows = parts.reduce((sum, { tokens }) => sum + tokens.length, 0);

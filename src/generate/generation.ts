@@ -17,9 +17,6 @@ import { Drafter, type Habits, NO_SPECULATION } from './speculation.js';
 import type { Tensor } from './tensor.js';
 import { type Events, Work } from './work.js';
 
-/** A run of so many rows has the same bits as its tokens one by one. */
-const SAME_AS_SINGLE = 16;
-
 /** What draws an answer's tokens, made when its prompt is begun. */
 interface Drawing {
   readonly sampler: Sampler;
@@ -87,7 +84,7 @@ export class Generation extends Work {
     const { tokens, answer, sequence } = this;
     const said = sequence.position - tokens.length;
     if (said < 0) return super.chunk(size);
-    return answer.slice(said, Math.min(said + SAME_AS_SINGLE, answer.length - 1));
+    return answer.slice(said, Math.min(said + MAX_RUN_ROWS, answer.length - 1));
   }
 
   read(hidden: Tensor, runner: Runner): Events {

@@ -31,7 +31,7 @@ interface Job {
   readonly emit: (event: Events[number]) => void;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
-  /** The step that last decoded for it. */
+  /** When it was last decoded for, counted in such turns of all. */
   last: number;
 }
 
@@ -61,6 +61,7 @@ export class Scheduler {
   private full = false;
   private failure?: KaiwenError;
   private isWorking = false;
+  private served = 0;
   private exclusive: (() => Promise<void>)[] = [];
   /** Of a token in a chunk, measured. */
   private readMs = 0;
@@ -273,7 +274,7 @@ export class Scheduler {
       jobs.forEach((job, i) => {
         const from = row;
         row += parts[i].tokens.length;
-        job.last = counts.steps;
+        job.last = ++this.served;
         this.take(job, () => job.work.accept(logits.subarray(from * vocabSize, row * vocabSize)));
       });
     });

@@ -24,7 +24,7 @@ export class Turns {
 
 interface Waiting {
   readonly group: string;
-  /** When it last had a turn; smaller is earlier. */
+  /** When it last had a turn, no two at the same time; smaller is earlier. */
   readonly last: number;
 }
 
