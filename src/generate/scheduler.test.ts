@@ -58,7 +58,7 @@ it('answers token for token the same where memory is short', async () => {
     fc.boolean(),
     async (requests, drafts) => {
       const options = { ...OPTIONS, context: 300, sequences: 6 };
-      const expected = [];
+      const expected: Awaited<ReturnType<typeof answer>>[] = [];
       for (const one of requests) expected.push(await answer(new Session(fakeModel(options), false), one));
       // Room for one at its longest, and little more.
       const session = new Session(fakeModel({ ...options, pages: Math.ceil(300 / 64) + 1 }), drafts && 'always');
