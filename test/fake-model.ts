@@ -25,7 +25,14 @@ interface Computed {
   rows: number;
 }
 
-export function fakeModel({ vocabSize, logits, context = 512, sequences = 1, pages, onStep }: FakeOptions): LoadedModel {
+export function fakeModel({
+  vocabSize,
+  logits,
+  context = 512,
+  sequences = 1,
+  pages,
+  onStep,
+}: FakeOptions): LoadedModel {
   const cache = new Cache('f32', { capacity: context, sequences, pages }, fixed(4, false, plainFrequencies(4, 10_000)));
   const runner = {
     forward<R>(parts: readonly Part[], use: (hidden: { rows: number; computed: Computed[] }) => R): R {
