@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { type FakeOptions, fakeModel } from '../../test/fake-model.js';
+import { KV_PAGE } from '../tensor/ops/kv-constants.js';
 import type { DoneEvent, GenerateRequest, TokenEvent } from './engine.js';
 import { Session } from './session.js';
 
@@ -47,32 +48,30 @@ async function answer(session: Session, request: Partial<GenerateRequest> & { to
 it('answers token for token the same where memory is short', async () => {
   let preemptions = 0;
   const request = fc.record({
-    tokens: fc.tuple(fc.nat(6), fc.integer({ min: 1, max: 150 })).map(([seed, length]) => text(seed, length)),
-    maxTokens: fc.integer({ min: 1, max: 150 }),
-    stopTokens: fc.constantFrom([], [6]),
+    tokens: fc.tuple(fc.nat(6), fc.integer({ min: 1, max: 2 * KV_PAGE })).map(([seed, length]) => text(seed, length)),
+    maxTokens: fc.integer({ min: 1, max: 2 * KV_PAGE }),
+    stopTokens: fc.constantFrom([], [], [6]),
+    detectRepetition: fc.constantFrom(true, false),
     logprobs: fc.constantFrom(undefined, 2),
     group: fc.constantFrom('a', 'b', undefined),
   });
-  const property = fc.asyncProperty(
-    fc.array(request, { minLength: 2, maxLength: 8 }),
-    fc.boolean(),
-    async (requests, drafts) => {
-      const options = { ...OPTIONS, context: 300, sequences: 6 };
-      const expected: Awaited<ReturnType<typeof answer>>[] = [];
-      for (const one of requests) expected.push(await answer(new Session(fakeModel(options), false), one));
-      // Room for one at its longest, and little more.
-      const session = new Session(fakeModel({ ...options, pages: Math.ceil(300 / 64) + 1 }), drafts && 'always');
-      const ours = await Promise.all(requests.map((one) => answer(session, one)));
-      ours.forEach(({ tokens, reason }, i) => {
-        expect({ tokens, reason }).toEqual({ tokens: expected[i].tokens, reason: expected[i].reason });
-      });
-      const { waiting, running, pages, ...counts } = session.status;
-      expect([waiting, running, pages.used]).toEqual([0, 0, 0]);
-      expect(counts.completionTokens).toBe(ours.reduce((sum, { tokens }) => sum + tokens.length, 0));
-      preemptions += counts.preemptions;
-    },
-  );
-  await fc.assert(property, { numRuns: 60 });
+  const several = fc.array(request, { minLength: 3, maxLength: 8 });
+  const property = fc.asyncProperty(several, fc.boolean(), async (requests, drafts) => {
+    const options = { ...OPTIONS, context: 4 * KV_PAGE, sequences: 6 };
+    const expected: Awaited<ReturnType<typeof answer>>[] = [];
+    for (const one of requests) expected.push(await answer(new Session(fakeModel(options), false), one));
+    // Room for one at its longest, and little more.
+    const session = new Session(fakeModel({ ...options, pages: 5 }), drafts && 'always');
+    const ours = await Promise.all(requests.map((one) => answer(session, one)));
+    ours.forEach(({ tokens, reason }, i) => {
+      expect({ tokens, reason }).toEqual({ tokens: expected[i].tokens, reason: expected[i].reason });
+    });
+    const { waiting, running, pages, ...counts } = session.status;
+    expect([waiting, running, pages.used]).toEqual([0, 0, 0]);
+    expect(counts.completionTokens).toBe(ours.reduce((sum, { tokens }) => sum + tokens.length, 0));
+    preemptions += counts.preemptions;
+  });
+  await fc.assert(property, { numRuns: 40 });
   expect(preemptions).toBeGreaterThan(10);
 });
 
@@ -113,14 +112,13 @@ it('ends answers at their deadline, whether they have begun or wait', async () =
 });
 
 it('computes the beginning that simultaneous requests share once', async () => {
-  const steps: number[] = [];
-  const session = new Session(fakeModel({ ...OPTIONS, sequences: 8, onStep: (rows) => steps.push(rows) }), false);
-  const shared = text(1, 320);
+  const session = new Session(fakeModel({ ...OPTIONS, context: 8 * KV_PAGE, sequences: 8 }), false);
+  const shared = text(1, 4 * KV_PAGE);
   const answers = await Promise.all(
     [0, 1, 2, 3].map((seed) => answer(session, { tokens: [...shared, seed], maxTokens: 2 })),
   );
   expect(answers[0].stats.cachedTokens).toBe(0);
-  for (const { stats } of answers.slice(1)) expect(stats.cachedTokens).toBeGreaterThanOrEqual(320 - 64);
+  for (const { stats } of answers.slice(1)) expect(stats.cachedTokens).toBeGreaterThanOrEqual(3 * KV_PAGE);
 });
 
 it('breaks off everything when a step fails, and tells who holds it', async () => {
