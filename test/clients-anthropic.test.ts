@@ -12,7 +12,7 @@ const tokenizer = new ByteTokenizer();
 const say = (text: string): number[] => tokenizer.encode(text, { control: true });
 const hello: Script = () => say('Hello you<|im_end|>');
 let script: Script = hello;
-const engine = new ScriptedEngine((request) => script(request));
+const engine = new ScriptedEngine((request) => script(request), { context: 4096, maxContext: 4096 });
 const thinking =
   "{% if enable_thinking is defined and not enable_thinking %}{{ '<think>\\n\\n</think>\\n\\n' }}{% endif %}";
 const model = new TextModel({
@@ -194,8 +194,8 @@ describe('messages', () => {
       stop_reason: 'stop_sequence',
       stop_sequence: 'lo',
     });
-    script = () => new Array(2000).fill(97);
-    expect(await ends({ max_tokens: 2000 })).toMatchObject({ stop_reason: 'model_context_window_exceeded' });
+    script = () => new Array(5000).fill(97);
+    expect(await ends({ max_tokens: 5000 })).toMatchObject({ stop_reason: 'model_context_window_exceeded' });
   });
 
   it('take up an unfinished call', async () => {
@@ -295,6 +295,16 @@ it('hands a conversation and every setting on in our terms', async () => {
   });
 });
 
+it('goes on with a message that has begun', async () => {
+  const begun = { ...request, messages: [...messages, { role: 'assistant' as const, content: 'Well, ' }] };
+  const answer = await client.messages.create(begun);
+  expect(answer.content).toMatchObject([{ type: 'text', text: 'Hello you' }]);
+  expect(lastRequest().prompt).toMatch(/<\|im_start\|>assistant\n<think>\n\n<\/think>\n\nWell, $/);
+  expect((await client.messages.countTokens(begun)).input_tokens).toBe(lastRequest().tokens.length);
+  const thinking = { type: 'enabled' as const, budget_tokens: 2000 };
+  await expect(client.messages.create({ ...begun, thinking })).rejects.toMatchObject({ status: 400 });
+});
+
 it('thinks only where it is asked to', async () => {
   const asked = chatSays(...[1, 2, 3].map((): TextEvent[] => [{ type: 'done', reason: 'stop', stats }]));
   await client.messages.create(request);
@@ -308,17 +318,11 @@ it('thinks only where it is asked to', async () => {
 });
 
 it('runs tools by the client’s tool runner until the model answers', async () => {
-  const asked = chatSays(
-    [
-      { type: 'tool_call', index: 0, id: 'call_1', name: 'weather' },
-      { type: 'tool_arguments', index: 0, text: '{"city": "Paris"}' },
-      { type: 'done', reason: 'tool_calls', stats },
-    ],
-    [
-      { type: 'text', text: 'It is sunny.' },
-      { type: 'done', reason: 'stop', stats },
-    ],
-  );
+  const call = '<tool_call>\n{"name": "weather", "arguments": {"city": "Paris"}}\n</tool_call>';
+  script = ({ tokens }) => {
+    const known = tokenizer.decode(tokens, { control: true }).includes('<tool_response>\nsunny\n</tool_response>');
+    return say(known ? 'It is sunny.<|im_end|>' : `Let me look.\n${call}<|im_end|>`);
+  };
   const run = vi.fn(async () => 'sunny');
   const final = await client.beta.messages.toolRunner({
     ...request,
@@ -326,15 +330,12 @@ it('runs tools by the client’s tool runner until the model answers', async () 
   });
   expect(run).toHaveBeenCalledWith({ city: 'Paris' }, expect.anything());
   expect(final.content).toMatchObject([{ type: 'text', text: 'It is sunny.' }]);
-  expect(asked[1].messages.slice(1)).toEqual([
-    { role: 'assistant', content: '', toolCalls: [{ id: 'toolu_1', name: 'weather', arguments: { city: 'Paris' } }] },
-    { role: 'tool', content: 'sunny', toolCallId: 'toolu_1', name: 'weather' },
-  ]);
+  expect(final.stop_reason).toBe('end_turn');
 });
 
 it('lists models in Anthropic’s shape to those who name its version', async () => {
   const page = await client.models.list();
-  expect(page.data).toMatchObject([{ id: 'tiny', type: 'model', display_name: 'tiny', max_input_tokens: 1024 }]);
+  expect(page.data).toMatchObject([{ id: 'tiny', type: 'model', display_name: 'tiny', max_input_tokens: 4096 }]);
   expect(await client.models.retrieve('tiny')).toMatchObject({ id: 'tiny', type: 'model' });
   const all: string[] = [];
   for await (const { id } of client.models.list({ limit: 1 })) all.push(id);
@@ -376,13 +377,13 @@ describe('errors', () => {
       /no function 'x'/,
     ],
     ['servers of tools', { mcp_servers: [{}] }, 400, /mcp_servers/],
-    ['a prompt over the context', { messages: [{ role: 'user', content: 'a'.repeat(2000) }] }, 400, /context/],
+    ['a prompt over the context', { messages: [{ role: 'user', content: 'a'.repeat(5000) }] }, 400, /context/],
     [
       'a conversation over the context',
       {
         messages: Array.from({ length: 9 }, (_, i) => ({
           role: i % 2 ? 'assistant' : 'user',
-          content: 'a'.repeat(200),
+          content: 'a'.repeat(900),
         })),
       },
       400,

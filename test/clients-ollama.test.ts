@@ -12,7 +12,7 @@ const tokenizer = new ByteTokenizer();
 const say = (text: string): number[] => tokenizer.encode(text, { control: true });
 const hello: Script = () => say('Hello you<|im_end|>');
 let script: Script = hello;
-const engine = new ScriptedEngine((request) => script(request));
+const engine = new ScriptedEngine((request) => script(request), { context: 4096, maxContext: 4096 });
 const thinking =
   "{% if enable_thinking is defined and not enable_thinking %}{{ '<think>\\n\\n</think>\\n\\n' }}{% endif %}";
 const parts = { path: 'tiny', engine, tokenizer, generationConfig: {}, config: {} };
@@ -135,6 +135,22 @@ describe('chat', () => {
     expect(response.headers.get('content-type')).toBe('application/x-ndjson');
     const lines = (await response.text()).trimEnd().split('\n');
     expect(lines.map((line) => JSON.parse(line).message.content).join('')).toBe('Hello you');
+  });
+
+  it('tells calls of tools in what the model says', async () => {
+    script = () =>
+      say('Wait.\n<tool_call>\n{"name": "weather", "arguments": {"city": "Paris"}}\n</tool_call><|im_end|>');
+    const { message } = await ollama.chat({ model: 'tiny', messages, tools });
+    expect(message).toMatchObject({
+      content: 'Wait.',
+      tool_calls: [{ function: { name: 'weather', arguments: { city: 'Paris' } } }],
+    });
+  });
+
+  it('goes on with a message that has begun', async () => {
+    const begun = [...messages, { role: 'assistant', content: 'Well, ' }];
+    expect((await ollama.chat({ model: 'tiny', messages: begun })).message.content).toBe('Hello you');
+    expect(lastRequest().prompt).toMatch(/<\|im_start\|>assistant\n<think>\n\n<\/think>\n\nWell, $/);
   });
 
   it('leaves out a call that was cut off', async () => {
@@ -270,7 +286,7 @@ it('describes the models', async () => {
   expect((await ollama.ps()).models.map(({ model }) => model)).toEqual(['tiny']);
   expect(await ollama.show({ model: 'tiny' })).toMatchObject({
     capabilities: ['completion', 'tools', 'thinking'],
-    model_info: { 'general.architecture': 'scripted', 'scripted.context_length': 1024 },
+    model_info: { 'general.architecture': 'scripted', 'scripted.context_length': 4096 },
   });
   expect((await ollama.version()).version).toMatch(/^\d+\.\d+\.\d+$/);
 });
@@ -292,7 +308,7 @@ describe('errors', () => {
     ['a template', () => ollama.generate({ model: 'tiny', prompt: 'a', template: 'b' }), 400, /templates/],
     ['a wrong option', () => ollama.chat({ ...chat, options: { temperature: 9 } }), 400, /options.temperature/],
     ['a wrong format', () => ollama.chat({ ...chat, format: 'xml' }), 400, /format/],
-    ['a prompt over the context', () => ollama.generate({ model: 'tiny', prompt: 'a'.repeat(2000) }), 400, /context/],
+    ['a prompt over the context', () => ollama.generate({ model: 'tiny', prompt: 'a'.repeat(5000) }), 400, /context/],
     ['fetching a model', () => ollama.pull({ model: 'llama' }), 501, /\/api\/pull is not supported/],
     ['deleting a model', () => ollama.delete({ model: 'tiny' }), 501, /\/api\/delete is not supported/],
     ['copying a model', () => ollama.copy({ source: 'tiny', destination: 'b' }), 501, /\/api\/copy is not supported/],

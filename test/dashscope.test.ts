@@ -15,7 +15,7 @@ const tokenizer = new ByteTokenizer();
 const say = (text: string): number[] => tokenizer.encode(text, { control: true });
 const hello: Script = () => say('1+1=2<|im_end|>');
 let script: Script = hello;
-const engine = new ScriptedEngine((request) => script(request));
+const engine = new ScriptedEngine((request) => script(request), { context: 4096, maxContext: 4096 });
 const thinking =
   "{% if enable_thinking is defined and not enable_thinking %}{{ '<think>\\n\\n</think>\\n\\n' }}{% endif %}";
 const parts = { name: 'tiny', path: 'tiny', tokenizer, chatTemplate: CHATML + thinking };
@@ -223,7 +223,7 @@ describe('text generation', () => {
         role: 'assistant',
         content: '',
         thinking: 'Hm',
-        toolCalls: [{ id: 'call_1', name: 'weather', arguments: { city: '杭州' } }],
+        toolCalls: [{ id: 'call_1', name: 'weather', arguments: '{"city": "杭州"}' }],
       },
       { role: 'tool', content: 'Sun', toolCallId: 'call_1', name: 'weather' },
     ]);
@@ -253,6 +253,27 @@ describe('text generation', () => {
       { role: 'user', content: 'And 2+2?' },
     ]);
   });
+});
+
+it('goes on with a message that has begun', async () => {
+  const begun = [messages[1], { role: 'assistant', content: 'It', partial: true }];
+  const { output } = await ask({}, { messages: begun });
+  expect(output).toEqual({ text: '1+1=2', finish_reason: 'stop' });
+  expect(tokenizer.decode(engine.requests.at(-1)!.tokens, { control: true })).toBe(
+    '<|im_start|>user\nWhat is 1+1?<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\nIt',
+  );
+});
+
+it('tells calls of tools in what the model says', async () => {
+  script = () => say('Wait.\n<tool_call>\n{"name": "weather", "arguments": {"city": "杭州"}}\n</tool_call><|im_end|>');
+  const { output } = await ask({ result_format: 'message', tools });
+  const [{ message, finish_reason }] = output.choices;
+  expect(finish_reason).toBe('tool_calls');
+  expect(message).toMatchObject({ content: 'Wait.', tool_calls: [{ function: { name: 'weather' } }] });
+  expect(JSON.parse(message.tool_calls[0].function.arguments)).toEqual({ city: '杭州' });
+  const pieces = await stream({ result_format: 'message', tools, incremental_output: true });
+  const calls = pieces.flatMap(({ output }) => output.choices[0].message.tool_calls ?? []);
+  expect(calls.map((call) => call.function.arguments).join('')).toBe(message.tool_calls[0].function.arguments);
 });
 
 it('gives parts to those who ask the multimodal route', async () => {
@@ -299,11 +320,15 @@ describe('errors', () => {
       /expected the role/,
     ],
     [
-      'a continued message',
-      { model: 'tiny', input: { messages: [{ role: 'assistant', content: 'a', partial: true }] } },
+      'a message to go on with, and thinking',
+      {
+        model: 'tiny',
+        input: { messages: [...messages, { role: 'assistant', content: 'a', partial: true }] },
+        parameters: { enable_thinking: true },
+      },
       400,
       'InvalidParameter',
-      /continuing/,
+      /cannot be continued with thinking/,
     ],
     ...(
       [
@@ -324,7 +349,7 @@ describe('errors', () => {
     ]),
     [
       'a prompt over the context',
-      { model: 'tiny', input: { prompt: 'a'.repeat(2000) } },
+      { model: 'tiny', input: { prompt: 'a'.repeat(5000) } },
       400,
       'InvalidParameter',
       /context/,

@@ -1,6 +1,7 @@
 /** `POST /v1/messages` and `POST /v1/messages/count_tokens`. */
 import type { TextEvent } from '../../generate/api.js';
 import type { Call } from '../call.js';
+import { answerOrContinue, begunPrompt, isBegun } from '../continuation.js';
 import { sse, streamResponse } from '../stream.js';
 import { untrimmed } from '../untrimmed.js';
 import { type MessageEvent, messageEvents, wholeMessage } from './answer.js';
@@ -19,7 +20,7 @@ export async function createMessage(call: Call): Promise<Response> {
       promptTokens = tokens;
     },
   };
-  const source: AsyncIterable<TextEvent> = untrimmed(call.chat(lease, messages, options));
+  const source: AsyncIterable<TextEvent> = untrimmed(answerOrContinue(call, lease, messages, options));
   const { thinking } = body;
   const events = messageEvents(source, {
     id: `msg_${crypto.randomUUID().replaceAll('-', '')}`,
@@ -39,9 +40,14 @@ export async function createMessage(call: Call): Promise<Response> {
 
 export async function countTokens(call: Call): Promise<Response> {
   const body = parseCount(await call.json());
-  const { model, adapter } = await call.open(body.model);
-  const { think, tools } = promptOptions(body, model);
-  const tokens = model.tokenCount(conversation(body), { think, tools, ...(adapter && { adapter }) });
+  const lease = await call.open(body.model);
+  const { model, adapter } = lease;
+  const messages = conversation(body);
+  const options = promptOptions(body, model);
+  const { think, tools } = options;
+  const tokens = isBegun(messages)
+    ? begunPrompt(lease, messages, options).length
+    : model.tokenCount(messages, { think, tools, ...(adapter && { adapter }) });
   return Response.json({ input_tokens: tokens }, { headers: { 'request-id': call.id } });
 }
 

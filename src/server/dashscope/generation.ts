@@ -2,7 +2,9 @@
  * `POST /api/v1/services/aigc/text-generation/generation`, and its multimodal twin, whose contents are lists of parts.
  * A header asks for a stream: `X-DashScope-SSE: enable`, or `Accept: text/event-stream`.
  */
+import type { ChatOptions, TextEvent } from '../../generate/api.js';
 import type { Call } from '../call.js';
+import { answerOrContinue } from '../continuation.js';
 import { invalidValue } from '../fields.js';
 import { HttpError, toHttpError } from '../http-error.js';
 import { Answer, type ChoiceEvent, type Usage } from '../openai/answer.js';
@@ -32,8 +34,11 @@ async function generate(call: Call, multimodal: boolean): Promise<Response> {
   const admit = (tokens: number): void => {
     promptTokens = tokens;
   };
+  const { messages, begun } = input;
+  const answers = (options: ChatOptions): AsyncIterable<TextEvent> =>
+    begun ? answerOrContinue(call, lease, messages, options) : call.chat(lease, messages, options);
   const answer = new Answer(1, n, (_prompt, index, signal) =>
-    untrimmed(call.chat(lease, input, { ...options, ...seedOf({ seed: settings.seed }, index), admit, signal })),
+    untrimmed(answers({ ...options, ...seedOf({ seed: settings.seed }, index), admit, signal })),
   );
   const streamed = wantsStream(call.request);
   const incremental = streamed && settings.incremental_output === true;

@@ -26,6 +26,9 @@ const call = z.object({
   function: z.object({ name: z.string().min(1).max(200), arguments: z.string().nullish() }),
 });
 
+/** `partial`: the answer shall go on with this message of the assistant's. */
+type Said = ChatMessage & { partial?: boolean };
+
 const message = z
   .discriminatedUnion(
     'role',
@@ -36,7 +39,7 @@ const message = z
         content: content.nullish(),
         reasoning_content: z.string().nullish(),
         tool_calls: list(call, 'expected an array of tool calls').nullish(),
-        partial: z.literal(false, 'continuing a message is not supported').nullish(),
+        partial: z.boolean().nullish(),
       }),
       z.object({
         role: z.literal('tool'),
@@ -47,13 +50,13 @@ const message = z
     ],
     { error: 'expected the role system, user, assistant or tool' },
   )
-  .transform((read): ChatMessage => {
+  .transform((read): Said => {
     if (read.role === 'tool') {
       const { content, tool_call_id: toolCallId, name } = read;
       return { role: 'tool', content, ...(toolCallId && { toolCallId }), ...(name && { name }) };
     }
     if (read.role !== 'assistant') return { role: read.role, content: read.content };
-    const { content, reasoning_content: thinking, tool_calls } = read;
+    const { content, reasoning_content: thinking, tool_calls, partial } = read;
     const toolCalls = (tool_calls ?? []).map(({ id, function: called }) =>
       toolCall(called.name, called.arguments ?? '', id),
     );
@@ -62,10 +65,17 @@ const message = z
       content: content ?? '',
       ...(thinking && { thinking }),
       ...(toolCalls.length > 0 && { toolCalls }),
+      ...(partial && { partial }),
     };
   });
 
 const turn = z.object({ user: z.string(), bot: z.string() });
+
+export interface Input {
+  messages: ChatMessage[];
+  /** The last message is the beginning of the answer. */
+  begun: boolean;
+}
 
 /** `messages` go before a prompt and its history. */
 export const input = z
@@ -74,14 +84,17 @@ export const input = z
     prompt: z.string().nullish(),
     history: list(turn, 'expected an array of turns').nullish(),
   })
-  .transform(({ messages, prompt, history }, context): ChatMessage[] => {
-    if (messages?.length) return messages;
+  .transform(({ messages, prompt, history }, context): Input => {
+    if (messages?.length) {
+      const begun = messages[messages.length - 1].partial === true;
+      return { begun, messages: messages.map(({ partial: _, ...message }) => message) };
+    }
     if (prompt) {
       const turns = (history ?? []).flatMap(({ user, bot }): ChatMessage[] => [
         { role: 'user', content: user },
         { role: 'assistant', content: bot },
       ]);
-      return [...turns, { role: 'user', content: prompt }];
+      return { begun: false, messages: [...turns, { role: 'user', content: prompt }] };
     }
     context.addIssue({ code: 'custom', message: "expected 'messages' or a 'prompt'" });
     return z.NEVER;

@@ -1,6 +1,7 @@
 /** `POST /api/chat` and `POST /api/generate`. Both stream, lines of JSON, unless they are told not to. */
 import type { ChatMessage, TextEvent } from '../../generate/api.js';
 import type { Call } from '../call.js';
+import { answerOrContinue } from '../continuation.js';
 import type { Lease } from '../hub.js';
 import { streamResponse } from '../stream.js';
 import { untrimmed } from '../untrimmed.js';
@@ -17,7 +18,7 @@ export async function chat(call: Call): Promise<Response> {
   const messages = body.messages ?? [];
   if (messages.length === 0) return loaded(body.model, { message: { role: 'assistant', content: '' } });
   const options = { ...answerOptions(body, lease.model), ...toolOptions(body) };
-  const source = call.chat(lease, messages, options);
+  const source = answerOrContinue(call, lease, messages, options);
   const message = ({ logprobs, ...piece }: Piece) => ({
     message: { role: 'assistant', ...piece },
     ...(logprobs && { logprobs }),
