@@ -439,6 +439,13 @@ it('answers @langchain/openai: text, streams, tools, schemas, vectors', async ()
   expect(await vectors.embedDocuments(['a', 'b'])).toHaveLength(2);
 });
 
+it('thinks as the options of @ai-sdk/alibaba say', async () => {
+  const bot = createAlibaba({ baseURL, apiKey: 'none' })('scripted');
+  const alibaba = { enableThinking: true, thinkingBudget: 64 };
+  await generateText({ model: bot, prompt: 'Hi', providerOptions: { alibaba }, maxRetries: 0 });
+  expect(last().options).toMatchObject({ think: true, thinkingBudget: 64 });
+});
+
 it('answers the responses of @langchain/openai', async () => {
   const bot = new ChatOpenAI({
     model: 'scripted',
@@ -515,13 +522,10 @@ describe('a real model', () => {
     await mini.close();
   });
   const common = { model: 'mini', temperature: 0, max_tokens: 200 };
-  /** A model as small as this one says a space for ever where a format allows it. */
-  const lively = { frequency_penalty: 2 };
 
   it('keeps to schemas, choices, patterns and grammars', async () => {
     const answer = async (fields: object) =>
-      (await client.chat.completions.create({ ...common, ...lively, messages, ...fields })).choices[0].message
-        .content ?? '';
+      (await client.chat.completions.create({ ...common, messages, ...fields })).choices[0].message.content ?? '';
     const properties = { colour: { enum: ['red', 'green'] }, count: { type: 'integer', minimum: 1, maximum: 9 } };
     const schema = { type: 'object', properties, required: ['colour', 'count'], additionalProperties: false };
     const json_schema = { name: 'thing', schema };
@@ -546,7 +550,7 @@ describe('a real model', () => {
     const tools = [{ type: 'function' as const, function: { name: 'get_weather', parameters } }];
     const request = {
       ...common,
-      ...lively,
+
       messages,
       tools,
       tool_choice: 'required' as const,
