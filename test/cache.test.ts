@@ -1,7 +1,11 @@
 /** What the engine remembers between requests saves work and never changes an answer. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
-import type { DoneEvent, Engine, GenerateRequest } from '../src/generate/engine.js';
+import { afterAll, describe, expect, it } from 'vitest';
+import { convert } from '../src/formats/convert.js';
+import type { DoneEvent, Engine, EngineOptions, GenerateRequest, TokenEvent } from '../src/generate/engine.js';
 import { startEngine } from '../src/generate/engine-client.js';
 
 const fixture = (name: string) => fileURLToPath(new URL(`fixtures/logits/${name}`, import.meta.url));
@@ -68,7 +72,7 @@ describe.each([
     await using engine = await startEngine(fixture(name), { kv, threads: 2 });
     const expected = await answer(engine, text(1, 30));
     const abort = new AbortController();
-    const request = { ...GREEDY, tokens: text(2, 30), maxTokens: 400 };
+    const request = { ...GREEDY, tokens: text(2, 30), maxTokens: 100_000 };
     let count = 0;
     for await (const event of engine.generate(request, abort.signal)) {
       if (event.type === 'done') expect(event.reason).toBe('aborted');
@@ -78,6 +82,109 @@ describe.each([
     for await (const event of engine.generate(request)) if (event.type === 'token') break;
     expect((await answer(engine, text(1, 30))).ids).toEqual(expected.ids);
   });
+});
+
+const folder = mkdtempSync(join(tmpdir(), 'kaiwen-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** The events of an answer with log-probabilities, in which a single bit shows. */
+async function exactly(engine: Engine, tokens: number[]): Promise<{ tokens: TokenEvent[]; cached: number }> {
+  const events: TokenEvent[] = [];
+  for await (const event of engine.generate({ ...GREEDY, tokens, logprobs: 3 })) {
+    if (event.type === 'done') return { tokens: events, cached: event.stats.cachedTokens };
+    events.push(event);
+  }
+  throw new Error('no done event');
+}
+
+const quantised = async () => {
+  const path = join(folder, 'q8_0.gguf');
+  await convert(fixture('qwen3-tied-headdim'), path, { type: 'q8_0', force: true });
+  return path;
+};
+
+// Float weights and recurrent layers: kernels of few rows and of many differ. Quantised: they do not.
+it.each([
+  { name: 'float', path: async () => fixture('qwen3-tied-headdim'), options: {} },
+  { name: 'float in WebAssembly', path: async () => fixture('qwen3-tied-headdim'), options: { native: 'off' } },
+  { name: 'recurrent', path: async () => fixture('qwen3.5-hybrid'), options: {} },
+  { name: 'quantised', path: quantised, options: {} },
+  { name: 'quantised, int8 cache', path: quantised, options: { kv: 'int8' } },
+  { name: 'quantised in plain WebAssembly', path: quantised, options: { native: 'off', simd: 'plain' } },
+  { name: 'int8 cache in WebAssembly', path: quantised, options: { native: 'off', kv: 'int8' } },
+] as const)('answers a prompt bit for bit the same whatever is known of it: $name', async ({ name, path, options }) => {
+  const settings: EngineOptions = { ...options, threads: 2, sequences: 2 };
+  const model = await path();
+  await using engine = await startEngine(model, settings);
+  const system = text(1, 300);
+  const prompts = [3, 40, 130, 7].map((length, i) => [...system, ...text(i + 2, length)]);
+  const fresh: TokenEvent[][] = [];
+  for (const prompt of prompts) {
+    await using other = await startEngine(model, { ...settings, chunk: 64 });
+    fresh.push((await exactly(other, prompt)).tokens);
+  }
+  let known = 0;
+  for (const round of [0, 1]) {
+    for (const [i, prompt] of prompts.entries()) {
+      const { tokens, cached } = await exactly(engine, prompt);
+      expect({ round, i, tokens }).toEqual({ round, i, tokens: fresh[i] });
+      known += cached;
+    }
+  }
+  expect(known).toBeGreaterThan(name === 'recurrent' ? 800 : 1500);
+});
+
+it('goes on after an answer with the same bits as without it, over quantised weights', async () => {
+  const model = await quantised();
+  await using engine = await startEngine(model, { threads: 2 });
+  await using fresh = await startEngine(model, { threads: 2 });
+  const prompt = text(1, 150);
+  const first = await exactly(engine, prompt);
+  const next = [...prompt, ...first.tokens.map(({ id }) => id), ...text(2, 9)];
+  const second = await exactly(engine, next);
+  expect(second.cached).toBe(150 + first.tokens.length - 1);
+  expect(second.tokens).toEqual((await exactly(fresh, next)).tokens);
+});
+
+it('finds prefixes on disk after a restart, and computes what is damaged there', async () => {
+  const model = await quantised();
+  const spill = { folder: join(folder, 'spill'), bytes: 1 << 30 };
+  const prompt = text(1, 400);
+  const expected: TokenEvent[][] = [];
+  for (const _ of [0, 1]) {
+    await using engine = await startEngine(model, { threads: 2, spill });
+    // Asked for twice, its pages are worth keeping.
+    expected.push((await exactly(engine, prompt)).tokens, (await exactly(engine, prompt)).tokens);
+    expect(engine.status().pages.spilled).toBe(expected.length === 2 ? 0 : 3);
+  }
+  const cachedBy = async (options: EngineOptions, path = model) => {
+    await using engine = await startEngine(path, { threads: 2, spill, ...options });
+    const { tokens, cached } = await exactly(engine, prompt);
+    if (path === model && !options.kv) expect(tokens).toEqual(expected[0]);
+    return cached;
+  };
+  expect(await cachedBy({})).toBe(384);
+  expect(await cachedBy({ kv: 'f32' })).toBe(0);
+  expect(await cachedBy({}, fixture('qwen3-tied-headdim'))).toBe(0);
+  const files = readdirSync(spill.folder).map((name) => join(spill.folder, name));
+  expect(files).toHaveLength(3);
+  for (const [i, file] of files.entries()) {
+    const bytes = readFileSync(file);
+    bytes[bytes.length - 50 - i] ^= 4;
+    writeFileSync(file, bytes);
+  }
+  expect(await cachedBy({})).toBe(0);
+  await cachedBy({});
+  for (const name of readdirSync(spill.folder)) truncateSync(join(spill.folder, name), 1000);
+  expect(await cachedBy({})).toBe(0);
+});
+
+it('does without a disk that takes nothing', async () => {
+  const path = join(folder, 'occupied');
+  writeFileSync(path, '');
+  await using engine = await startEngine(await quantised(), { threads: 1, spill: { folder: path, bytes: 1 << 30 } });
+  expect(engine.info.notices.join()).toMatch(/No more pages of the cache are written/);
+  expect((await exactly(engine, text(1, 200))).tokens).toHaveLength(12);
 });
 
 it('refuses tokens that the model or the context does not have', async () => {

@@ -143,15 +143,15 @@ describe('several sequences', () => {
   it('keep their conversations, and compute scores beside answers', async () => {
     await using engine = await startEngine(path, { threads: 2, sequences: 3 });
     await using fresh = await startEngine(path, { threads: 2 });
-    const first = [text(1, 60), text(2, 50)];
+    const first = [text(1, 160), text(2, 150)];
     await Promise.all(first.map((tokens) => answer(engine, ask(tokens, 10))));
     const [one, two, scores] = await Promise.all([
       answer(engine, ask([...first[1], ...text(3, 20)], 10)),
       answer(engine, ask([...first[0], ...text(4, 20)], 10)),
       engine.score(text(5, 40)),
     ]);
-    expect(one.done.stats.cachedTokens).toBe(32);
-    expect(two.done.stats.cachedTokens).toBe(32);
+    expect(one.done.stats.cachedTokens).toBe(96);
+    expect(two.done.stats.cachedTokens).toBe(112);
     expect(scores).toEqual(await fresh.score(text(5, 40)));
   });
 

@@ -168,7 +168,7 @@ export class Cache {
     const whole = Math.floor(position / KV_PAGE);
     const source = own === 0 ? undefined : (blocks[whole] ?? partial);
     if (source) {
-      const copy = isRecurrent || own >= LEAST_COPIED ? this.partOf(source, own) : undefined;
+      const copy = this.partOf(source, own, isRecurrent || own >= LEAST_COPIED);
       if (copy) {
         for (const block of blocks.splice(whole).reverse()) store.release(block);
         blocks.push(copy);
@@ -185,8 +185,9 @@ export class Cache {
   }
 
   /** A block of its own with what `source` holds of its first `tokens` positions: itself, if nobody misses it. */
-  private partOf(source: Block, tokens: number): Block | undefined {
+  private partOf(source: Block, tokens: number, isWorthCopying: boolean): Block | undefined {
     if (source.refs === 0 && source.tokens.length === tokens) return this.store.adopt(source);
+    if (!isWorthCopying) return undefined;
     // Holding it keeps it from being the one that gives way.
     this.store.hold(source);
     const copy = this.store.allocate();

@@ -133,6 +133,11 @@ export interface EngineOptions {
   sequences?: number | 'fitting';
   /** Memory for keys and values of all sequences; default what they will usually need, and memory allows. */
   cacheBytes?: number;
+  /**
+   * Where prefixes that were shared go when memory needs their pages, at most so many bytes; they are found again after a
+   * restart. Absent: nowhere. Not for models with recurrent layers.
+   */
+  spill?: { folder: string; bytes: number };
   /** Element type of the KV cache; default f16. int8 (blocks of 32 with a scale) takes 0.53 of its memory. */
   kv?: KvType;
   /** Tokens computed at once in prefill; default 512. */

@@ -16,6 +16,7 @@ import { loadWeights } from './load-weights.js';
 import type { WorkerOptions } from './messages.js';
 import { planMemory, type Settings } from './plan.js';
 import { Runner } from './runner.js';
+import { identityOf, Spill } from './spill.js';
 import { CheckpointWeights, type HeldWeight } from './weights.js';
 
 export class LoadedModel implements Disposable {
@@ -58,11 +59,14 @@ export class LoadedModel implements Disposable {
       });
       loadWeights(checkpoint, weights.held, team, report);
       for (const adapter of adapters) adapter.load(checkpoint, team);
+      const notices = startSpill(cache, path, options, settings, adapters, team);
       const arenas = Array.from({ length: definition.blocks.length + 1 }, (_, layer) => arenaOf(layer));
       const loadMs = performance.now() - started;
+      const base = describe(checkpoint, definition, weights.held, settings, team, loadMs);
       const info = {
-        ...describe(checkpoint, definition, weights.held, settings, team, loadMs),
+        ...base,
         adapters: adapters.map((adapter) => adapter.info),
+        notices: [...base.notices, ...notices],
       };
       return new LoadedModel(
         info,
@@ -85,8 +89,37 @@ export class LoadedModel implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.cache.store.spill();
     this.team[Symbol.dispose]();
   }
+}
+
+/** Lets pages go to disk where that is asked for; returns what is to be said about it. */
+function startSpill(
+  cache: Cache,
+  path: string,
+  { spill, adapters: sources = [] }: WorkerOptions,
+  { simd }: Settings,
+  adapters: readonly HeldAdapter[],
+  { native }: Team,
+): string[] {
+  if (!spill) return [];
+  if (cache.isRecurrent) return ['Prefixes stay in memory: the states of recurrent layers are not written to disk.'];
+  const identity = [
+    identityOf(path),
+    cache.type,
+    simd,
+    'refused' in native ? '' : native.isa,
+    ...adapters.map(({ name }, i) => `${name} ${identityOf(sources[i].path)}`),
+  ].join('\n');
+  const notices: string[] = [];
+  let isLoaded = false;
+  cache.store.backing = new Spill(spill, identity, cache.layers, (notice) => {
+    if (isLoaded) process.emitWarning(notice);
+    else notices.push(notice);
+  });
+  isLoaded = true;
+  return notices;
 }
 
 /** The files of all adapters, open until disposed. */

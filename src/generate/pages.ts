@@ -52,6 +52,7 @@ export interface PageCounts {
 /** Where blocks may go when their page is needed, and come from. */
 export interface Backing {
   readonly count: number;
+  has(hash: number): boolean;
   write(block: Block): void;
   /** Whether it has filled `page` with the keys and values of the full block of this hash, parent and these tokens. */
   read(hash: number, parent: number, tokens: readonly number[], page: number): boolean;
@@ -103,7 +104,7 @@ export class Pages {
       this.hold(known);
       return known;
     }
-    const block = this.backing && this.allocate();
+    const block = this.backing?.has(hash) ? this.allocate() : undefined;
     if (!block) return undefined;
     if (this.backing!.read(hash, parent.hash!, tokens, block.page)) {
       block.tokens = tokens;
@@ -158,6 +159,11 @@ export class Pages {
   twin(block: Block, parent: Block | Root): Block | undefined {
     const known = this.full.get(hashOf(parent.hash!, block.tokens));
     return known?.parent === parent && isSame(known.tokens, block.tokens) ? known : undefined;
+  }
+
+  /** Writes what is worth it to the backing, before memory goes. */
+  spill(): void {
+    for (const block of this.full.values()) if (block.taken > 0) this.backing?.write(block);
   }
 
   /** A sequence lets go of a block, after those that go on from it. */

@@ -8,9 +8,6 @@ import type { HeldAdapter } from './held-adapter.js';
 import type { Block, Root } from './pages.js';
 import { CUT } from './states.js';
 
-/** A snapshot is taken at least this many tokens before the prompt's end, where the next turn still agrees. */
-const SNAPSHOT_MARGIN = 17;
-
 export class Sequence implements Disposable {
   /** The tokens computed so far. */
   readonly tokens: number[] = [];
@@ -20,6 +17,8 @@ export class Sequence implements Disposable {
   slot = 0;
   /** Where a recurrent state is to be kept for others, beside the prompt's end. */
   branch = 0;
+  /** How much of it was taken over. */
+  private begun = 0;
   /** Blocks that are full and can be found, from the first on. */
   private published = 0;
   /** Another sequence has computed the same, and its blocks are those that can be found. */
@@ -46,6 +45,7 @@ export class Sequence implements Disposable {
   /** The blocks hold these tokens. */
   begin(tokens: readonly number[]): void {
     for (const token of tokens) this.tokens.push(token);
+    this.begun = tokens.length;
     this.published = Math.floor(tokens.length / KV_PAGE);
   }
 
@@ -77,29 +77,45 @@ export class Sequence implements Disposable {
   /** Forgets everything, also what it has been about to tell. */
   forget(): void {
     this.tokens.length = 0;
+    this.begun = 0;
     this.published = 0;
     this.isTwin = true;
     for (const block of this.blocks.splice(0).reverse()) this.cache.store.release(block);
     if (this.isRecurrent) this.cache.states.clear(this.slot);
   }
 
-  /** Where the next step towards the sequence's length ends: at most `size` tokens on. */
+  /** Where the next step towards the sequence's length ends: at most `size` tokens on, and with no rest that is too short. */
   stepEnd(size: number): number {
-    const { position, length, cache, isRecurrent } = this;
-    let end = Math.min(position + size, length);
-    const least = cache.leastRows;
-    // No rest that is too short, unless all is.
-    if (end < length && length - end < least && length - least - position >= least) end = length - least;
-    if (!isRecurrent) return end;
-    for (const cut of [this.branch, snapshotAt(length)]) if (position < cut && cut < end) end = cut;
-    return end < length && end - (end % CUT) > position ? end - (end % CUT) : end;
+    const { position, length, isRecurrent } = this;
+    const least = this.leastRows;
+    let stop = length;
+    for (const cut of this.cuts) if (position < cut && cut < stop) stop = cut;
+    let end = Math.min(position + size, stop);
+    if (end < stop && stop - end < least && stop - least - position >= least) end = stop - least;
+    const whole = end - (end % CUT);
+    return isRecurrent && end < stop && whole > position ? whole : end;
+  }
+
+  /** Where the state of recurrent layers is kept on the way: not so close together that runs between become too short. */
+  private get cuts(): number[] {
+    if (!this.isRecurrent) return [];
+    const { begun, branch, leastRows: least, length } = this;
+    const last = length - least - ((length - least) % CUT);
+    if (last - begun < least) return [];
+    return branch - begun >= least && last - branch >= least ? [branch, last] : [last];
+  }
+
+  /** As the cache says, in whole cuts where there are cuts. */
+  private get leastRows(): number {
+    const { leastRows } = this.cache;
+    return this.isRecurrent ? Math.ceil(leastRows / CUT) * CUT : leastRows;
   }
 
   /** Takes note of tokens that have been computed. */
   advance(tokens: readonly number[]): void {
     for (const token of tokens) this.tokens.push(token);
     const { position, cache, slot, root } = this;
-    if (this.isRecurrent && (position === this.branch || position === snapshotAt(this.length))) {
+    if (this.cuts.includes(position)) {
       cache.states.copy(slot, root.name, this.tokens.slice());
     }
   }
@@ -130,7 +146,9 @@ export class Sequence implements Disposable {
     if (this.isTwin) this.follow();
     for (const block of blocks.splice(0).reverse()) store.release(block);
     if (this.isRecurrent) {
-      if (tokens.length > 0) cache.states.keep(slot, root.name, tokens);
+      // A prompt is gone on with from where prompts are cut; an answer from its end, which is not recomputed anyway.
+      const isOfUse = tokens.length > this.length || (tokens.length > 0 && tokens.length % CUT === 0);
+      if (isOfUse) cache.states.keep(slot, root.name, tokens);
       else cache.states.release(slot);
     }
     cache.close(this);
@@ -152,9 +170,4 @@ export class Sequence implements Disposable {
       } else if (!store.publish(block, parent)) return;
     }
   }
-}
-
-function snapshotAt(length: number): number {
-  const at = length - SNAPSHOT_MARGIN;
-  return at > 0 ? at - (at % CUT) : 0;
 }
