@@ -1,4 +1,5 @@
 /** From what a client asks an answer to match to a grammar of the library, tried out a little. */
+import { KaiwenError } from '../../errors.js';
 import type { GrammarSource } from '../engine.js';
 import { mendClasses } from './classes.js';
 import { regexGrammar } from './ebnf.js';
@@ -11,10 +12,20 @@ const TRIAL = 400;
 
 /** Throws KaiwenError 'bad_input' or 'unsupported'. May take for ever: to be run in a thread that can be ended. */
 export async function compileSource(source: GrammarSource): Promise<GrammarImage> {
-  const grammar = await compile(planOf(source));
+  const grammar = await compile(shallow(() => planOf(source)));
   const image = grammar.image();
   await tryOut(grammar);
   return image;
+}
+
+/** Schemas and expressions are followed by recursion. */
+function shallow<T>(action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new KaiwenError('unsupported', 'The grammar nests too deeply.', { remedy: 'Make it flatter.', cause: error });
+  }
 }
 
 function planOf(source: GrammarSource): Plan {

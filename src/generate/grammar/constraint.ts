@@ -6,8 +6,8 @@ import { KaiwenError } from '../../errors.js';
 import type { Lexicon } from './lexicon.js';
 import { END, type Matcher } from './xgrammar.js';
 
-/** Up to so many tokens are all asked for at once: a few milliseconds. */
-const FEW = 4096;
+/** Up to this part of the vocabulary is asked for at once: that takes about as long as drawing again. */
+const FEW = 1 / 128;
 /** Milliseconds that a grammar may take, and for each token: an ambiguous one takes longer with every byte. */
 const PATIENCE = 3000;
 const PATIENCE_PER_TOKEN = 10;
@@ -62,7 +62,7 @@ export class Constraint implements Disposable {
       const next = this.#nextBytes();
       let left = 0;
       for (let byte = 0; byte < 256; byte++) if (next[byte]) left += firsts[byte + 1] - firsts[byte];
-      const all = fully || left <= FEW;
+      const all = fully || left <= size * FEW;
       const kept = [...this.stops].filter((id) => next[END] && id < logits.length).map((id) => [id, logits[id]]);
       // Padding behind the vocabulary, and tokens without bytes.
       const old = all ? logits.slice() : undefined;

@@ -75,6 +75,7 @@ const REFUSED = ['unevaluatedItems', 'minContains', 'maxContains', 'dependencies
 
 export class Flattener {
   private readonly negations = new Map<Json, JsonObject>();
+  private readonly known = new Map<JsonObject, Plain[]>();
 
   constructor(private readonly document: Document) {}
 
@@ -82,6 +83,8 @@ export class Flattener {
   flatten(schema: Schema, within: ReadonlySet<Schema> = new Set()): Plain[] {
     if (schema === true) return [ANY];
     if (schema === false) return [];
+    const known = this.known.get(schema);
+    if (known) return known;
     const at = this.document.pointer(schema);
     if (within.has(schema)) throw new KaiwenError('bad_input', `The schema at ${at} only refers to itself.`);
     const inside = new Set(within).add(schema);
@@ -127,6 +130,7 @@ export class Flattener {
       const rest = this.document.schema(schema.unevaluatedProperties, `${at}/unevaluatedProperties`);
       result = result.map((plain) => (plain.additional === undefined ? { ...plain, additional: rest } : plain));
     }
+    this.known.set(schema, result);
     return result;
   }
 
@@ -218,7 +222,7 @@ export class Flattener {
 
   /** What satisfies both. */
   private join(a: Plain, b: Plain): Plain {
-    if (a === ANY) return b;
+    if (a === ANY || a === b) return b;
     if (b === ANY) return a;
     const { document } = this;
     const [min, above] = tighter(a.min, a.above, b.min, b.above, 1);
