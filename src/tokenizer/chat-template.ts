@@ -290,11 +290,12 @@ function withArguments(message: TemplateMessage): TemplateMessage {
 function inOrderOfCalls(messages: readonly TemplateMessage[]): TemplateMessage[] {
   const ordered = [...messages];
   for (let i = 0; i < ordered.length; i++) {
-    const ids = ordered[i].toolCalls?.map(({ id }) => id);
-    if (!ids) continue;
+    const calls = ordered[i].toolCalls;
+    if (!calls) continue;
+    const places = new Map(calls.map(({ id }, at) => [id, at]));
     let end = i + 1;
     while (end < ordered.length && ordered[end].role === 'tool') end++;
-    const place = ({ toolCallId }: TemplateMessage) => (toolCallId === undefined ? -1 : ids.indexOf(toolCallId));
+    const place = ({ toolCallId }: TemplateMessage) => (toolCallId === undefined ? -1 : (places.get(toolCallId) ?? -1));
     const results = ordered.slice(i + 1, end);
     if (results.some((result) => place(result) < 0)) continue;
     ordered.splice(i + 1, results.length, ...results.sort((a, b) => place(a) - place(b)));

@@ -175,3 +175,18 @@ it('refuses a schema that is none, and a choice of nothing', () => {
   expect(() => formatGrammar({ type: 'choice', choices: [] })).toThrow(/nothing to choose/);
   expect(formatGrammar({ type: 'text' })).toBeUndefined();
 });
+
+describe('a schema that leads nowhere', () => {
+  const ring = { anyOf: [{ $ref: '#/$defs/a' }, { $ref: '#/$defs/a' }] };
+  const wide = Array.from({ length: 12 }, () => ({ anyOf: Array.from({ length: 12 }, () => ({ properties: {} })) }));
+  it.each<[string, JsonObject]>([
+    ['referring to itself', { $ref: '#' }],
+    [
+      'with a parameter that refers to itself',
+      { type: 'object', properties: { a: { $ref: '#/$defs/a' } }, $defs: { a: ring } },
+    ],
+    ['of too many forms', { type: 'object', allOf: wide }],
+  ])('is refused at once as XML: %s', (_, schema) => {
+    expect(() => answerGrammar(wanted({ calls: 'xml', tools: readTools([tool('go', schema)]) }))).toThrow(/too large/);
+  });
+});

@@ -20,7 +20,7 @@ export interface Parameter {
 export function parameterOf(tool: JsonObject, name: string): Parameter {
   const properties = isObject(tool.properties) && Object.hasOwn(tool.properties, name) ? tool.properties : undefined;
   const schema = properties?.[name] ?? tool.additionalProperties ?? true;
-  return { schema, types: typesOf(schema, tool, 0) };
+  return { schema, types: typesOf(schema, tool, new Map()) };
 }
 
 /** The JSON of a parameter's text. What is of none of the types is given as a string, so that it is not lost. */
@@ -41,24 +41,31 @@ export function typeOf(value: Json): JsonType {
   return Array.isArray(value) ? 'array' : (typeof value as JsonType);
 }
 
-function typesOf(schema: Json, root: JsonObject, depth: number): Set<JsonType> {
-  if (!isObject(schema) || depth > 16) return new Set(TYPES);
+/** `known`: of references met so far; of one that leads back to itself nothing is known. */
+function typesOf(schema: Json, root: JsonObject, known: Map<string, ReadonlySet<JsonType>>): ReadonlySet<JsonType> {
   let types = new Set<JsonType>(TYPES);
+  if (!isObject(schema)) return types;
   const narrow = (allowed: ReadonlySet<JsonType>) => {
     types = new Set([...types].filter((type) => allowed.has(type)));
   };
   const { type, enum: values, $ref: ref } = schema;
   if (type !== undefined) {
     const names = (Array.isArray(type) ? type : [type]).map((name) => (name === 'integer' ? 'number' : name));
-    narrow(new Set(TYPES.filter((known) => names.includes(known))));
+    narrow(new Set(TYPES.filter((name) => names.includes(name))));
   }
   if (Array.isArray(values)) narrow(new Set(values.map(typeOf)));
   if (schema.const !== undefined) narrow(new Set([typeOf(schema.const)]));
-  if (typeof ref === 'string') narrow(typesOf(resolve(ref, root), root, depth + 1));
-  for (const some of [schema.anyOf, schema.oneOf]) {
-    if (Array.isArray(some)) narrow(new Set(some.flatMap((one) => [...typesOf(one, root, depth + 1)])));
+  if (typeof ref === 'string') {
+    if (!known.has(ref)) {
+      known.set(ref, new Set(TYPES));
+      known.set(ref, typesOf(resolve(ref, root), root, known));
+    }
+    narrow(known.get(ref)!);
   }
-  if (Array.isArray(schema.allOf)) for (const one of schema.allOf) narrow(typesOf(one, root, depth + 1));
+  for (const some of [schema.anyOf, schema.oneOf]) {
+    if (Array.isArray(some)) narrow(new Set(some.flatMap((one) => [...typesOf(one, root, known)])));
+  }
+  if (Array.isArray(schema.allOf)) for (const one of schema.allOf) narrow(typesOf(one, root, known));
   return types;
 }
 
