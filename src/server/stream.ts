@@ -49,13 +49,13 @@ export async function streamResponse(
         if (done || outlet.gone) break;
         outlet.send(value);
       }
+      await source.return?.();
     } catch (error) {
       report(error);
       call.record.error = toHttpError(error).code;
       outlet.send(onError(error));
     } finally {
       clearInterval(timer);
-      await source.return?.();
       call.end();
       outlet.close();
     }
