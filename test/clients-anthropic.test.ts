@@ -447,6 +447,28 @@ it('answers by the model in the house', async () => {
   expect(whole.stop_reason).toBe('end_turn');
   const streamed = await anthropic.messages.stream(question).finalMessage();
   expect(streamed.content).toEqual(whole.content);
+  const input_schema = {
+    type: 'object' as const,
+    properties: { city: { enum: ['Tokyo', 'Oslo'] } },
+    required: ['city'],
+    additionalProperties: false,
+  };
+  const called = await anthropic.messages.create({
+    ...question,
+    max_tokens: 200,
+    tools: [{ name: 'weather', input_schema }],
+    tool_choice: { type: 'any', disable_parallel_tool_use: true },
+  });
+  expect(called.content).toMatchObject([
+    { type: 'tool_use', name: 'weather', input: { city: expect.stringMatching(/^(Tokyo|Oslo)$/) } },
+  ]);
+  expect(called.stop_reason).toBe('tool_use');
+  const formed = await anthropic.messages.parse({
+    ...question,
+    max_tokens: 200,
+    output_config: { format: { type: 'json_schema', schema: input_schema } },
+  });
+  expect(JSON.parse((formed.content[0] as Anthropic.TextBlock).text).city).toMatch(/^(Tokyo|Oslo)$/);
   const { input_tokens } = await anthropic.messages.countTokens(question);
   expect(whole.usage.input_tokens + whole.usage.cache_read_input_tokens!).toBe(input_tokens);
   await own.close();

@@ -78,7 +78,8 @@ async function entry(model: ServedModel) {
 function details({ info, path, parent }: ServedModel) {
   return {
     parent_model: parent ?? '',
-    format: path.endsWith('.gguf') ? 'gguf' : 'safetensors',
+    // What a folder holds is not known here.
+    format: path.endsWith('.gguf') ? 'gguf' : '',
     family: info?.architecture ?? '',
     families: info ? [info.architecture] : [],
     parameter_size: info ? shortCount(info.parameters) : '',
