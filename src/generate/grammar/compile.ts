@@ -2,13 +2,15 @@
 import { KaiwenError } from '../../errors.js';
 import type { GrammarSource } from '../engine.js';
 import { mendClasses } from './classes.js';
+import { tooSlow } from './constraint.js';
 import { regexGrammar } from './ebnf.js';
 import { schemaGrammar } from './schema/schema.js';
 import { structuralTag } from './structural-tag.js';
 import { type CompiledGrammar, compile, END, type GrammarImage, type Plan } from './xgrammar.js';
 
-/** Bytes of an answer that are tried. */
+/** Bytes of an answer that are tried, and milliseconds that they may take: a hundred times what most grammars need. */
 const TRIAL = 400;
+const PATIENCE = 1000;
 
 /** Throws KaiwenError 'bad_input' or 'unsupported'. May take for ever: to be run in a thread that can be ended. */
 export async function compileSource(source: GrammarSource): Promise<GrammarImage> {
@@ -47,7 +49,9 @@ function planOf(source: GrammarSource): Plan {
 async function tryOut(grammar: CompiledGrammar): Promise<void> {
   const matcher = await grammar.matcher();
   let state = 1;
+  const until = performance.now() + PATIENCE;
   for (let step = 0; step < TRIAL; step++) {
+    if (performance.now() > until) throw tooSlow();
     const words = matcher.GetNextTokenBitmask(END + 1);
     const next: number[] = [];
     for (let byte = 0; byte < END; byte++) if ((words.get(byte >> 5) >>> (byte & 31)) & 1) next.push(byte);

@@ -168,6 +168,7 @@ export class Constraint implements Disposable {
   }
 }
 
-function tooSlow(): KaiwenError {
+/** The error of a grammar that takes ever longer. */
+export function tooSlow(): KaiwenError {
   return new KaiwenError('unsupported', 'The grammar takes too long to follow.', { remedy: 'Make it less ambiguous.' });
 }
