@@ -32,14 +32,13 @@ export interface Usage {
   completion_tokens_details: { reasoning_tokens: number };
 }
 
-type Generate = (prompt: number, index: number, signal: AbortSignal) => AsyncIterable<TextEvent>;
+type Generate = (prompt: number, index: number, signal: AbortSignal | undefined) => AsyncIterable<TextEvent>;
 
 /** `n` answers to each of `prompts` prompts. */
 export class Answer {
   readonly #prompts: number;
   readonly #n: number;
   readonly #generate: Generate;
-  readonly #stop = new AbortController();
   readonly usage: Usage = {
     prompt_tokens: 0,
     completion_tokens: 0,
@@ -48,7 +47,7 @@ export class Answer {
     completion_tokens_details: { reasoning_tokens: 0 },
   };
 
-  /** `generate` makes the events of one answer, until its signal. */
+  /** `generate` makes the events of one answer, until its signal where it has one. */
   constructor(prompts: number, n: number, generate: Generate) {
     this.#prompts = prompts;
     this.#n = n;
@@ -57,18 +56,25 @@ export class Answer {
 
   /** Leaving the loop stops all answers; so does an error of one. */
   async *events(): AsyncGenerator<ChoiceEvent> {
-    const indices = Array.from({ length: this.#prompts * this.#n }, (_, index) => index);
+    const count = this.#prompts * this.#n;
+    if (count === 1) {
+      yield* this.#choice(0, undefined);
+      return;
+    }
+    const stop = new AbortController();
+    let over = false;
     try {
-      yield* merge(indices.map((index) => this.#choice(index)));
+      yield* merge(Array.from({ length: count }, (_, index) => this.#choice(index, stop.signal)));
+      over = true;
     } finally {
-      this.#stop.abort();
+      if (!over) stop.abort();
     }
   }
 
-  async *#choice(choice: number): AsyncGenerator<ChoiceEvent> {
+  async *#choice(choice: number, signal: AbortSignal | undefined): AsyncGenerator<ChoiceEvent> {
     const prompt = Math.floor(choice / this.#n);
     let started = false;
-    for await (const event of this.#generate(prompt, choice, this.#stop.signal)) {
+    for await (const event of this.#generate(prompt, choice, signal)) {
       // The first event tells that the request is valid; before it nothing may go out.
       if (!started) yield { type: 'start', choice, prompt };
       started = true;

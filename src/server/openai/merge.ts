@@ -5,10 +5,6 @@
  * loop, or an error, tells every source to stop.
  */
 export async function* merge<T>(sources: readonly AsyncIterable<T>[]): AsyncGenerator<T> {
-  if (sources.length === 1) {
-    yield* sources[0];
-    return;
-  }
   const iterators = sources.map((source) => source[Symbol.asyncIterator]());
   const arrived: { from: number; result?: IteratorResult<T>; error?: unknown }[] = [];
   let wake = (): void => {};
