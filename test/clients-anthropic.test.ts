@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import type { ChatMessage, ChatOptions, TextEvent } from '../src/generate/api.js';
 import { TextModel } from '../src/generate/model.js';
 import { load } from '../src/index.js';
+import { hashSecret, KeyRing } from '../src/server/keys.js';
 import { listen, type RunningServer } from '../src/server/listen.js';
 import { CHATML } from '../src/tokenizer/chat-template.js';
 import { ByteTokenizer, type Script, ScriptedEngine } from './scripted-engine.js';
@@ -422,12 +423,19 @@ describe('errors', () => {
     expect(text).toBe('Hel');
   });
 
-  it('of routes that are not here, and of keys', async () => {
+  it('of routes that are not here, and of keys and their limits', async () => {
     await expect(client.messages.batches.create({ requests: [] })).rejects.toMatchObject({ status: 404 });
-    const locked = await listen(model, { port: 0, apiKey: 'right' });
+    const info = { id: 'k', limits: { requestsPerMinute: 1 } };
+    const keys = new KeyRing([{ info, hash: hashSecret('right') }]);
+    const locked = await listen(model, { port: 0, keys });
     const ask = (apiKey: string) => new Anthropic({ baseURL: locked.url, apiKey, maxRetries: 0 }).models.list();
     await expect(ask('wrong')).rejects.toMatchObject({ status: 401, type: 'authentication_error' });
     expect((await ask('right')).data).toHaveLength(1);
+    const limited = new Anthropic({ baseURL: locked.url, apiKey: 'right', maxRetries: 0 });
+    await limited.messages.create(request);
+    const refused = await limited.messages.create(request).catch((error) => error);
+    expect(refused).toMatchObject({ status: 429, type: 'rate_limit_error' });
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
     await locked.close();
   });
 });

@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import type { ChatMessage, ChatOptions, TextEvent } from '../src/generate/api.js';
 import { TextModel } from '../src/generate/model.js';
 import { load } from '../src/index.js';
+import { hashSecret, KeyRing } from '../src/server/keys.js';
 import { listen, type RunningServer } from '../src/server/listen.js';
 import { CHATML } from '../src/tokenizer/chat-template.js';
 import { ByteTokenizer, type Script, ScriptedEngine } from './scripted-engine.js';
@@ -371,7 +372,9 @@ describe('errors', () => {
     expect(await is(await post(TEXT, body, { 'x-dashscope-async': 'enable' }))).toEqual([403, 'AccessDenied']);
     expect(await is(await post('/api/v1/services/aigc/image', body))).toEqual([404, 'InvalidURL']);
     expect(await is(await fetch(`${server.url}${TEXT}`))).toEqual([405, 'UnsupportedOperation']);
-    const locked = await listen(model, { port: 0, apiKey: 'right' });
+    const info = { id: 'k', limits: { requestsPerMinute: 1 } };
+    const keys = new KeyRing([{ info, hash: hashSecret('right') }]);
+    const locked = await listen(model, { port: 0, keys });
     const keyed = (key: string) =>
       fetch(`${locked.url}${TEXT}`, {
         method: 'POST',
@@ -380,6 +383,7 @@ describe('errors', () => {
       });
     expect(await is(await keyed('wrong'))).toEqual([401, 'InvalidApiKey']);
     expect((await keyed('right')).status).toBe(200);
+    expect(await is(await keyed('right'))).toEqual([429, 'Throttling.RateQuota']);
     await locked.close();
   });
 
