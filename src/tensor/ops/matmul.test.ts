@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { KernelBench } from '../../../test/kernel-bench.js';
+import { onAllBackends } from '../../../test/sequence-cases.js';
 import { QUANT } from '../../formats/quant/index.js';
 import { byteLength, DTYPES } from '../dtype.js';
 import type { Simd } from '../kernels.js';
@@ -270,5 +271,29 @@ describe.each(BUILDS)('matmul, %s SIMD', (simd) => {
         expectClose(bench.floats(y, tokens * rows), w, values, expected, cols);
       }
     }
+  });
+});
+
+onAllBackends('steps of many sequences', (simd, isa) => {
+  it.each(TYPES)('%s gives a token the same result, bit for bit, beside up to 63 others', (type) => {
+    const [rows, cols, tokens] = [43, 512, 64];
+    const bench = new KernelBench(simd, 8 << 20, isa);
+    const weights = hold(bench, type, encode(type, randomValues(rows * cols, 1)).file, rows, cols);
+    const x = bench.put(randomValues(tokens * cols, 3));
+    const bits = activationBits(type, simd, isa !== undefined);
+    const product = (from: number, count: number): Float32Array => {
+      let input = x + 4 * from * cols;
+      if (bits) {
+        const out = bench.alloc(quantizedBytes(count, cols, bits));
+        quantize(bench.program, { x: input, out, tokens: count, cols, bits });
+        input = out;
+      }
+      const y = bench.alloc(4 * count * rows);
+      matmul(bench.program, { type, weights, x: input, y, tokens: count, rows, cols, asAlone: true });
+      bench.run();
+      return bench.floats(y, count * rows);
+    };
+    const together = product(0, tokens);
+    for (let t = 0; t < tokens; t++) expect(together.subarray(t * rows, (t + 1) * rows)).toEqual(product(t, 1));
   });
 });
