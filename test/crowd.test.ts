@@ -39,7 +39,9 @@ function ask(tokens: readonly number[], maxTokens: number, sampling = GREEDY): G
 
 /** Prompts and answers of different lengths: some are still read while others answer, or have ended. */
 const crowd = (count: number) =>
-  Array.from({ length: count }, (_, i) => ask(text(i, 3 + ((i * 37) % 90)), Math.max(12, 40 - 2 * i), i % 2 ? SAMPLED : GREEDY));
+  Array.from({ length: count }, (_, i) =>
+    ask(text(i, 3 + ((i * 37) % 90)), Math.max(12, 40 - 2 * i), i % 2 ? SAMPLED : GREEDY),
+  );
 
 interface Answer {
   tokens: TokenEvent[];

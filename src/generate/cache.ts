@@ -123,8 +123,10 @@ export class Cache {
     this.live.add(sequence);
     const limit = Math.min(most, prompt.length - this.leastRows);
     this.takeOver(sequence, prompt, limit);
-    this.store.hits += sequence.position;
-    if (sequence.reserve(1)) return sequence;
+    if (sequence.reserve(1)) {
+      this.store.hits += sequence.position;
+      return sequence;
+    }
     sequence[Symbol.dispose]();
     return undefined;
   }
