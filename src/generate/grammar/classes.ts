@@ -1,6 +1,7 @@
 /**
  * Classes of characters in a client's grammar, as the library should read them: it takes what is above 7F in `[…]` for
- * bytes, so that [一-龥] would be anything. Such classes are written out as bytes; the rest stays as it is.
+ * bytes, so that [一-龥] would be anything, and lets [^a] be bytes that are no character. Such classes are written out as bytes; the
+ * rest stays as it is.
  */
 import { classBody } from './ebnf.js';
 import { complement, type Range, union } from './regex.js';
@@ -12,9 +13,8 @@ const SHORT: Readonly<Record<string, number>> = { n: 10, r: 13, t: 9, b: 8, f: 1
 
 export function mendClasses(grammar: string): string {
   return grammar.replace(TOKEN, (token, negated: string | undefined, members: string | undefined) => {
-    if (members === undefined || !/[^\x00-\x7f]|\\[xuU]/.test(members)) return token;
-    const ranges = rangesOf(members);
-    if (!ranges || (negated === '' && ranges.every(([, high]) => high < 0x80))) return token;
+    const ranges = members === undefined ? undefined : rangesOf(members);
+    if (!ranges || (!negated && ranges.every(([, high]) => high < 0x80))) return token;
     return `(${classBody(negated ? complement(ranges) : ranges, 'text')})`;
   });
 }

@@ -129,6 +129,13 @@ describe('a constrained answer', () => {
     }
   });
 
+  it('costs no more memory than it may, and later answers match their grammar', async () => {
+    const grammar: GrammarSource = { kind: 'ebnf', grammar: 'root ::= a a a a\na ::= [a-z]*' };
+    const long = answer(() => oneHot(97), { grammar, maxTokens: 4000 });
+    await expect(long).rejects.toMatchObject({ code: 'unsupported' });
+    expect((await answer(() => oneHot(97), { grammar, maxTokens: 5 })).text).toBe('aaaaa');
+  });
+
   it('compiles one source once', async () => {
     let compiled = 0;
     const shared = new Grammars({

@@ -191,7 +191,7 @@ export class SchemaGrammar {
     const { prefix, items, minItems, maxItems, contains, unique } = plain;
     if (minItems > maxItems) return undefined;
     // A tuple that says nothing of further items has none, unless it must.
-    const rest = items ?? (prefix.length === 0 || minItems > prefix.length ? true : false);
+    const rest = items ?? (prefix.length === 0 || minItems > prefix.length);
     if (unique && maxItems > 1) return this.uniqueArray(plain, rest);
     if (contains !== undefined) return this.arrayWith(plain, contains, rest);
     const item = this.value(rest);
