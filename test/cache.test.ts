@@ -120,7 +120,7 @@ it.each([
   const prompts = [3, 40, 130, 7].map((length, i) => [...system, ...text(i + 2, length)]);
   const fresh: TokenEvent[][] = [];
   for (const prompt of prompts) {
-    await using other = await startEngine(model, { ...settings, chunk: 64 });
+    await using other = await startEngine(model, { ...settings, chunk: 96 });
     fresh.push((await exactly(other, prompt)).tokens);
   }
   let known = 0;

@@ -157,7 +157,7 @@ describe('several sequences', () => {
       answer(engine, ask([...first[0], ...text(4, 20)], 10)),
       engine.score(text(5, 40)),
     ]);
-    expect(one.done.stats.cachedTokens).toBe(96);
+    expect(one.done.stats.cachedTokens).toBe(112);
     expect(two.done.stats.cachedTokens).toBe(112);
     expect(scores).toEqual(await fresh.score(text(5, 40)));
   });

@@ -14,6 +14,7 @@ import { KaiwenError } from '../errors.js';
 import type { Cache } from './cache.js';
 import { Generation } from './generation.js';
 import { MAX_STEP_ROWS, type Runner } from './runner.js';
+import { LEAST_CHUNK } from './sequence.js';
 import { draftLengths, longestDrafts, StepCosts } from './speculation.js';
 import { newStatus } from './status.js';
 import { nextInTurn, Turns } from './turns.js';
@@ -21,8 +22,8 @@ import type { Events, Work } from './work.js';
 
 /** How long a chunk may keep decoding answers waiting, where its size can be chosen. */
 const LONGEST_CHUNK_MS = 400;
-/** Chunks are cut to whole tiles, and rows of fewer would be computed in another way. */
-const CHUNK_UNIT = 64;
+/** Chunks are cut to whole tiles, and rows of fewer could be computed in another way. */
+const CHUNK_UNIT = LEAST_CHUNK;
 
 interface Job {
   readonly work: Work;

@@ -8,6 +8,9 @@ import type { HeldAdapter } from './held-adapter.js';
 import type { Block, Root } from './pages.js';
 import { CUT } from './states.js';
 
+/** Chunks of so many tokens and more can always be cut so that none is too short (PROMPT_ROWS in loaded-model.ts). */
+export const LEAST_CHUNK = 96;
+
 export class Sequence implements Disposable {
   /** The tokens computed so far. */
   readonly tokens: number[] = [];
@@ -84,31 +87,30 @@ export class Sequence implements Disposable {
     if (this.isRecurrent) this.cache.states.clear(this.slot);
   }
 
-  /** Where the next step towards the sequence's length ends: at most `size` tokens on, and with no rest that is too short. */
+  /**
+   * Where the next step towards the sequence's length ends: at most `size` tokens on. From 96 on (LEAST_CHUNK), no step of
+   * a prompt is shorter than the cache's least rows, unless all of it is.
+   */
   stepEnd(size: number): number {
     const { position, length, isRecurrent } = this;
-    const least = this.leastRows;
+    const least = this.cache.leastRows;
     let stop = length;
     for (const cut of this.cuts) if (position < cut && cut < stop) stop = cut;
-    let end = Math.min(position + size, stop);
-    if (end < stop && stop - end < least && stop - least - position >= least) end = stop - least;
-    const whole = end - (end % CUT);
-    return isRecurrent && end < stop && whole > position ? whole : end;
+    const end = Math.min(position + size, stop);
+    if (end === stop) return end;
+    let early = Math.min(end, stop - least);
+    if (isRecurrent) early -= early % CUT;
+    return early - position >= Math.min(least, size - CUT) && early > position ? early : end;
   }
 
-  /** Where the state of recurrent layers is kept on the way: not so close together that runs between become too short. */
+  /** Where the state of recurrent layers is kept on the way: not so close together that steps between become too short. */
   private get cuts(): number[] {
     if (!this.isRecurrent) return [];
-    const { begun, branch, leastRows: least, length } = this;
+    const { begun, branch, length } = this;
+    const least = this.cache.leastRows;
     const last = length - least - ((length - least) % CUT);
     if (last - begun < least) return [];
     return branch - begun >= least && last - branch >= least ? [branch, last] : [last];
-  }
-
-  /** As the cache says, in whole cuts where there are cuts. */
-  private get leastRows(): number {
-    const { leastRows } = this.cache;
-    return this.isRecurrent ? Math.ceil(leastRows / CUT) * CUT : leastRows;
   }
 
   /** Takes note of tokens that have been computed. */
