@@ -19,7 +19,7 @@ export interface NumberLimits {
 /** Digits that a number without bounds may have before and behind the point. */
 const WHOLE = 20;
 const FRACTION = 16;
-const STATES = 4000;
+const STATES = 8000;
 
 export function numberBody(limits: NumberLimits, ebnf: Ebnf): Expression {
   const { integer, min, max, multiples } = limits;
@@ -84,6 +84,7 @@ function magnitudes(limits: NumberLimits, ebnf: Ebnf): Expression | undefined {
   const { divisor, scale } = commonMultiple(limits.multiples);
   const fraction = integer ? 0 : divisor > 1 || scale > 0 ? scale : FRACTION;
   const options: Expression[] = [];
+  const rules = new Map<string, Expression | undefined>();
   for (let length = low.whole.length; length <= (high?.whole.length ?? WHOLE); length++) {
     const free = divisor === 1 && scale === 0;
     // Longer than the lower bound and shorter than the upper one: the digits do not matter.
@@ -93,7 +94,7 @@ function magnitudes(limits: NumberLimits, ebnf: Ebnf): Expression | undefined {
       length = last;
       continue;
     }
-    const walk = new Walk(limits, low, high, length, fraction, divisor, scale, ebnf);
+    const walk = new Walk(limits, low, high, length, fraction, divisor, scale, ebnf, rules);
     const start = { at: 0, low: length === low.whole.length, high: length === high?.whole.length, rest: 0 };
     const body = walk.body(start);
     if (body) options.push(body);
@@ -139,8 +140,6 @@ function gcd(a: number, b: number): number {
 
 /** Numbers with a given count of digits before the point: a rule for each state that digits can lead to. */
 class Walk {
-  private readonly rules = new Map<string, Expression | undefined>();
-
   constructor(
     private readonly limits: NumberLimits,
     private readonly low: Bound,
@@ -150,6 +149,7 @@ class Walk {
     private readonly divisor: number,
     private readonly scale: number,
     private readonly ebnf: Ebnf,
+    private readonly rules: Map<string, Expression | undefined>,
   ) {}
 
   /** What may come in this state; nothing where no number comes of it. */
@@ -173,7 +173,9 @@ class Walk {
   }
 
   private rule(state: State): Expression | undefined {
-    const key = `${state.at} ${state.low} ${state.high} ${state.rest}`;
+    // Away from the bounds it only matters how many digits are left.
+    const tight = state.low || state.high ? `${this.length} ${state.low} ${state.high}` : '';
+    const key = `${this.length - state.at} ${state.rest} ${tight}`;
     if (this.rules.has(key)) return this.rules.get(key);
     if (this.rules.size > STATES)
       throw new KaiwenError('unsupported', 'The bounds and multiples of a number are too many.');
