@@ -9,6 +9,7 @@ import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import type { KaiwenError } from '../src/errors.js';
 import type { Engine, GenerateRequest } from '../src/generate/engine.js';
 import type { SupervisionOptions } from '../src/generate/supervised.js';
+import { createApp } from '../src/server/app.js';
 
 const fixture = fileURLToPath(new URL('fixtures/logits/qwen3-tied-headdim', import.meta.url));
 const saboteur = fileURLToPath(new URL('saboteur.cjs', import.meta.url));
@@ -19,6 +20,7 @@ const RealWorker = threads.Worker;
 const started: Worker[] = [];
 const orders = new BroadcastChannel('saboteur');
 
+let load: typeof import('../src/generate/load.js').load;
 let superviseEngine: typeof import('../src/generate/supervised.js').superviseEngine;
 beforeAll(async () => {
   threads.Worker = class extends RealWorker {
@@ -28,6 +30,7 @@ beforeAll(async () => {
     }
   } as typeof Worker;
   syncBuiltinESMExports();
+  ({ load } = await import('../src/generate/load.js'));
   ({ superviseEngine } = await import('../src/generate/supervised.js'));
 });
 afterAll(() => {
@@ -53,7 +56,7 @@ const request: GenerateRequest = {
   },
 };
 
-async function answer(engine: Engine, maxTokens = 20, begun = () => {}): Promise<number[]> {
+async function answer(engine: Engine, maxTokens = 20, begun: () => unknown = () => {}): Promise<number[]> {
   const ids: number[] = [];
   for await (const event of engine.generate({ ...request, maxTokens })) {
     if (event.type === 'token' && ids.push(event.id) === 1) begun();
@@ -70,22 +73,20 @@ async function start(path = fixture, options: SupervisionOptions = {}): Promise<
 }
 afterEach(() => engine?.close());
 
-/** An answer that is under way until `harm` ends it, beside one that waits; then one that comes after. */
+/** Answers that are under way or wait when `harm` is done; then one that comes after. */
 async function harmAndAsk(harm: () => void, cause: RegExp): Promise<void> {
   const expected = await answer(engine!);
   let begun = () => {};
   const hasBegun = new Promise<void>((resolve) => {
     begun = resolve;
   });
-  const underWay = [answer(engine!, 3000, () => begun()), answer(engine!, 3000)].map((one) =>
-    one.then(
-      () => 'answered',
-      (error: KaiwenError) => error.code,
-    ),
-  );
+  // One after the other: enough that some are left when the harm shows.
+  const asked = Array.from({ length: 12 }, (_, i) => answer(engine!, 3000, () => i === 0 && begun()));
   await hasBegun;
   harm();
-  expect(await Promise.all(underWay)).toEqual(['engine_failed', 'engine_failed']);
+  const failed = (await Promise.allSettled(asked)).filter(({ status }) => status === 'rejected');
+  expect(failed.length).toBeGreaterThan(0);
+  for (const one of failed) expect(one).toMatchObject({ reason: { code: 'engine_failed' } });
   await expect.poll(() => engine!.status().restarts, { timeout: 20_000 }).toBe(1);
   expect(await answer(engine!)).toEqual(expected);
   expect(failures).toHaveLength(1);
@@ -137,4 +138,24 @@ it('goes on without its file, says what is wrong when it needs it, and recovers 
   cpSync(fixture, path, { recursive: true });
   await expect.poll(() => engine!.status().restarts, { timeout: 20_000 }).toBe(1);
   expect(await answer(engine!)).toEqual(expected);
+});
+
+it('tells clients to come back, and answers those that do', async () => {
+  const glossary = fileURLToPath(new URL('../models/glossary', import.meta.url));
+  await using model = await load(glossary, { threads: 1, supervise: true, onFailure: () => {} });
+  const app = createApp(model, { data: folder });
+  const ask = (max_tokens: number) =>
+    app.request('/v1/completions', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ prompt: 'A whale is', max_tokens, temperature: 0 }),
+    });
+  expect((await ask(5)).status).toBe(200);
+  const broken = ask(5000);
+  await expect.poll(() => model.engine.status().running).toBe(1);
+  await started.at(-1)!.terminate();
+  const response = await broken;
+  expect([response.status, response.headers.get('retry-after')]).toEqual([503, '2']);
+  expect(await response.json()).toMatchObject({ error: { code: 'engine_failed' } });
+  expect((await ask(5)).status).toBe(200);
 });

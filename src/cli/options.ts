@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { Model } from '../generate/api.js';
+import type { LoadOptions, Model } from '../generate/api.js';
 import type { AdapterSource, Engine, EngineOptions } from '../generate/engine.js';
 import { parseNumber, parseSetting, SETTINGS, type SettingKey, type SettingValues } from './settings.js';
 import { startProgress } from './terminal.js';
@@ -101,7 +101,7 @@ function collect(text: string, before: string[] = []): string[] {
 }
 
 /** Loads a model, with a progress bar on a terminal if it takes a while. The caller closes it. */
-export async function loadModel(path: string, options: EngineOptions = {}): Promise<Model> {
+export async function loadModel(path: string, options: LoadOptions = {}): Promise<Model> {
   const { load } = await import('../generate/load.js');
   return withProgress(path, options, load);
 }
@@ -112,10 +112,10 @@ export async function loadEngine(path: string, options: EngineOptions = {}): Pro
   return withProgress(path, options, startEngine);
 }
 
-async function withProgress<T>(
+async function withProgress<T, O extends EngineOptions>(
   path: string,
-  options: EngineOptions,
-  load: (path: string, options: EngineOptions) => Promise<T>,
+  options: O,
+  load: (path: string, options: O) => Promise<T>,
 ): Promise<T> {
   const progress = startProgress(`loading ${path}`);
   try {

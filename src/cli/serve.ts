@@ -142,6 +142,7 @@ async function serve(path: string, flags: ServeFlags): Promise<void> {
 
 /** One model, loaded now, or those of a file, loaded when they are wanted. */
 async function openHub(path: string, flags: ServeFlags, log: Log): Promise<ModelHub> {
+  const supervision = { supervise: true, onFailure: log.fault };
   if (isModelsFile(path)) {
     for (const [given, flag] of [
       [flags.name, '--name'],
@@ -154,9 +155,15 @@ async function openHub(path: string, flags: ServeFlags, log: Log): Promise<Model
     }
     const { models, memory } = readModelsFile(path);
     const { load } = await import('../generate/load.js');
-    return new ModelPool({ models, memory, load, note: log.note });
+    return new ModelPool({
+      models,
+      memory,
+      load: (file, options) => load(file, { ...options, ...supervision }),
+      note: log.note,
+    });
   }
-  const model = await loadModel(path, { ...engineFrom(flags), sequences: flags.parallel ?? 'fitting' });
+  const engine = { ...engineFrom(flags), sequences: flags.parallel ?? ('fitting' as const) };
+  const model = await loadModel(path, { ...engine, ...supervision });
   showNotices(model.info);
   return { ...singleModel(model, flags.name), close: () => model.close() };
 }
