@@ -13,6 +13,11 @@ export function callsIn(text: string): (ToolCall | undefined)[] {
   return bare ? [bare] : [];
 }
 
+/** A call as `callsIn` reads it; `given`: the arguments' JSON. */
+export function callText(name: string, given: string): string {
+  return `<tool_call>\n{"name": ${JSON.stringify(name)}, "arguments": ${given}}\n</tool_call>`;
+}
+
 function parseCall(text: string): ToolCall | undefined {
   const value = parse(text) as { name?: unknown; arguments?: unknown } | null | undefined;
   if (typeof value !== 'object' || value === null || typeof value.name !== 'string') return undefined;

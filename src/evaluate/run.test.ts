@@ -33,7 +33,7 @@ describe('answers', () => {
       ['Paris.', true],
       ['Milan', false],
       ['1 + 1 = 2', true],
-      ['<tool_call>{"name": "add", "arguments": {"a": 2}}', false],
+      ['<tool_call>\n{"name": "add", "arguments": {"a": 2}}\n</tool_call>', false],
     ]);
     expect(results[3]!.names).toBe(true);
     expect(steps).toEqual([1, 2, 3, 4]);

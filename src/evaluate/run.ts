@@ -4,7 +4,7 @@ import { ExampleEncoder } from '../data/encode.js';
 import type { Example } from '../data/example.js';
 import { KaiwenError } from '../errors.js';
 import type { ChatOptions, Model, TextEvent } from '../generate/api.js';
-import { callsIn, sameCalls } from './calls.js';
+import { callsIn, callText, sameCalls } from './calls.js';
 import { type ChooseSettings, choose } from './choose.js';
 import { judgeCode } from './code.js';
 import { type Item, type Kind, letter } from './item.js';
@@ -126,8 +126,14 @@ async function ask(model: Model, item: Item, settings: EvalSettings): Promise<st
     events = model.chat(messages, { ...options, ...(think !== undefined && { think }), tools: item.tools });
   }
   let said = '';
-  for await (const event of events) if (event.type === 'text') said += event.text;
-  return said;
+  const calls: { name: string; given: string }[] = [];
+  for await (const event of events) {
+    if (event.type === 'text') said += event.text;
+    else if (event.type === 'tool_call') calls.push({ name: event.name, given: '' });
+    else if (event.type === 'tool_arguments') calls[event.index]!.given += event.text;
+  }
+  const texts = calls.map(({ name, given }) => callText(name, given));
+  return [...(said === '' ? [] : [said]), ...texts].join('\n');
 }
 
 type Pieces = NonNullable<ItemResult['pieces']>;

@@ -201,7 +201,7 @@ it('streams: the name as soon as it is known, then the arguments', () => {
 });
 
 it.each([
-  [[{}], /Tool 0 is not a function/],
+  [[{ type: 'web_search' }], /Tool 0 is not a function/],
   [[{ type: 'function', function: { name: 'a b' } }], /no name/],
   [[{ function: { name: 'a' } }, { function: { name: 'a' } }], /Two tools/],
   [[{ function: { name: 'a', parameters: [] } }], /parameters/],

@@ -16,8 +16,9 @@ const REMEDY = 'Define each as { "type": "function", "function": { "name", "desc
 export function readTools(definitions: readonly JsonObject[]): Tool[] {
   const seen = new Set<string>();
   return definitions.map((definition, i) => {
-    const described = isObject(definition) && isObject(definition.function) ? definition.function : undefined;
-    if (!described || (definition.type !== undefined && definition.type !== 'function')) {
+    // Some write the function without a wrapper.
+    const described = isObject(definition) ? (definition.function ?? definition) : undefined;
+    if (!isObject(described) || (definition.type !== undefined && definition.type !== 'function')) {
       throw new KaiwenError('bad_input', `Tool ${i} is not a function.`, { remedy: REMEDY });
     }
     const { name, parameters } = described;

@@ -12,7 +12,7 @@ export function formatGrammar(format: OutputFormat): GrammarSource | undefined {
     case 'text':
       return undefined;
     case 'json':
-      return { kind: 'json_schema', schema: 'true' };
+      return { kind: 'json' };
     case 'json_schema':
       return { kind: 'json_schema', schema: JSON.stringify(checked(format.schema)) };
     case 'regex':
