@@ -91,6 +91,23 @@ it.each(['qwen3-tied-headdim', 'qwen3.5-hybrid'])('%s answers fifty at once as o
   await expectSame(file(`fixtures/logits/${name}`), 50, { threads: 2, chunk: 64 });
 });
 
+it('the glossary model answers eighty at once in little memory as one after the other', async () => {
+  const path = file('../models/glossary');
+  const requests = Array.from({ length: 80 }, (_, i) => ({
+    ...ask(text(i, 3 + ((i * 37) % 200)), 20 + ((i * 13) % 60), i % 2 ? SAMPLED : GREEDY),
+    group: `${i % 3}`,
+  }));
+  await using single = await startEngine(path, { threads: 2, context: 512 });
+  const cacheBytes = 3 * single.info.cacheBytes;
+  await using engine = await startEngine(path, { threads: 2, context: 512, sequences: 80, cacheBytes });
+  const together = await Promise.all(requests.map((request) => answer(engine, request)));
+  await expect.poll(() => engine.status().running + engine.status().waiting).toBe(0);
+  expect(engine.status().preemptions).toBeGreaterThan(0);
+  expect(engine.status().pages.used).toBe(0);
+  for (const [i, request] of requests.entries())
+    expect(together[i].tokens).toEqual((await answer(single, request)).tokens);
+});
+
 describe('several sequences', () => {
   const path = file('fixtures/logits/qwen3.5-hybrid');
 

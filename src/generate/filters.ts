@@ -72,7 +72,10 @@ export function largest(logits: Float32Array, k: number, ids: Int32Array): numbe
   return size;
 }
 
-/** The tokens that may be drawn. Reused from step to step; `ids` and `weights` are valid up to `size`. */
+/** One for all answers of a thread, of which hundreds may be under way: each draws before another selects. */
+let shared = { ids: new Int32Array(0), weights: new Float64Array(0) };
+
+/** The tokens that may be drawn. `ids` and `weights` are valid up to `size`, until others are selected. */
 export class Candidates {
   size = 0;
   readonly ids: Int32Array;
@@ -83,8 +86,9 @@ export class Candidates {
 
   constructor(vocabSize: number, params: FilterParams) {
     const room = params.topK > 0 ? Math.min(params.topK, vocabSize) : vocabSize;
-    this.ids = new Int32Array(room);
-    this.weights = new Float64Array(room);
+    if (shared.ids.length < room) shared = { ids: new Int32Array(room), weights: new Float64Array(room) };
+    this.ids = shared.ids.subarray(0, room);
+    this.weights = shared.weights.subarray(0, room);
   }
 
   /** Fills the candidates from adjusted logits; temperature must be above 0. */
