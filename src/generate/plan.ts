@@ -58,10 +58,14 @@ export function planMemory(
   adapters: readonly HeldAdapter[],
   options: WorkerOptions,
 ): Plan {
+  /** Of so many sequences, however many pages there are. */
+  const scratches = new Map<number, number>();
   const tryWith = (sequences: number, pages: number): Plan => {
     const settings = { ...readSettings(options, model, sequences), pages };
     const groups = groupByLayer(model, held, adapters, settings);
-    const scratch = align(Math.max(scratchBytes(model, adapters, settings), STAGING_BYTES)) + STAGING_BYTES;
+    const step = scratches.get(sequences) ?? scratchBytes(model, adapters, settings);
+    scratches.set(sequences, step);
+    const scratch = align(Math.max(step, STAGING_BYTES)) + STAGING_BYTES;
     const room = MAX_ARENA_BYTES - arenaOverhead(settings.threads) - scratch;
     const { layers, arenaIndex } = fillArenas(groups, Math.min(room, options.arenaBytes ?? room));
     const sizes = layers.map((bytes) => bytes + scratch);
