@@ -2,14 +2,14 @@
 import { createServer } from 'node:net';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { describeError, KaiwenError } from '../errors.js';
 import { type ModelHub, type ServedModel, singleModel } from '../server/hub.js';
 import { KeyFile } from '../server/keys-file.js';
 import { listen, type RunningServer } from '../server/listen.js';
 import { jsonLog, type Log, textLog } from '../server/logs.js';
 import { ModelPool } from '../server/model-pool.js';
-import { isModelsFile, readModelsFile } from '../server/models-file.js';
+import { isModelsFile, parseBytes, readModelsFile } from '../server/models-file.js';
 import type { TlsFiles } from '../server/tls.js';
 import { openTracing } from '../server/tracing.js';
 import { UsageFile } from '../server/usage-file.js';
@@ -36,6 +36,7 @@ interface ServeFlags extends EngineFlags {
   name?: string;
   cors?: string[];
   parallel?: number;
+  cache?: number;
   maxRequests: number;
   grace: number;
   tlsCert?: string;
@@ -53,8 +54,8 @@ Examples:
   KAIWEN_API_KEY=secret kaiwen serve model.gguf --host 0.0.0.0
   kaiwen serve models.yaml --keys keys.yaml --log-format json
 
-Each of the answers computed at once has a cache of --context tokens. Memory that a cache's tokens do
-not fill stays free.
+All answers share the memory of --cache, and what prompts have in common is kept there once; --context is
+the most tokens that one of them may have.
 
 Files of models and keys, limits, metrics, logs: docs/serving.md. Every field of the interface: docs/protocols.md.`;
 
@@ -72,12 +73,13 @@ export function serveCommand(): Command {
     .addOption(new Option('--keys <file>', 'YAML file of keys and their limits').conflicts('apiKey'))
     .option('--name <name>', "the model's name for clients (default: its file's)")
     .option('--cors <origin>', 'let web pages of this origin call; may be given again', collect)
+    .option('--parallel <n>', 'answers computed at once (default: up to 64, as memory allows)', wholeNumber(1, 256))
     .option(
-      '--parallel <n>',
-      'answers computed at once (default: 4, or fewer where memory is short)',
-      wholeNumber(1, 16),
+      '--cache <size>',
+      'memory for keys and values of all answers, such as 2GB (default: what memory allows)',
+      bytes,
     )
-    .option('--max-requests <n>', 'requests that may run or wait at once', wholeNumber(1, 100_000), 64)
+    .option('--max-requests <n>', 'requests that may run or wait at once', wholeNumber(1, 100_000), 256)
     .option('--grace <seconds>', 'how long running answers may take to finish on a stop', wholeNumber(0, 86_400), 30)
     .option('--tls-cert <file>', 'speak HTTPS: PEM file of the certificate, with --tls-key')
     .option('--tls-key <file>', "PEM file of the certificate's private key")
@@ -148,6 +150,7 @@ async function openHub(path: string, flags: ServeFlags, log: Log): Promise<Model
       [flags.name, '--name'],
       [flags.adapter, '--adapter'],
       [flags.parallel, '--parallel'],
+      [flags.cache, '--cache'],
       [flags.context, '--context'],
     ]) {
       if (given !== undefined)
@@ -162,8 +165,11 @@ async function openHub(path: string, flags: ServeFlags, log: Log): Promise<Model
       note: log.note,
     });
   }
-  const engine = { ...engineFrom(flags), sequences: flags.parallel ?? ('fitting' as const) };
-  const model = await loadModel(path, { ...engine, ...supervision });
+  const model = await loadModel(path, {
+    ...engineFrom(flags),
+    sequences: flags.parallel ?? 'fitting',
+    cacheBytes: flags.cache,
+  });
   showNotices(model.info);
   return { ...singleModel(model, flags.name), close: () => model.close() };
 }
@@ -211,6 +217,13 @@ ${also}`;
 
 function kind({ parent }: ServedModel): string {
   return parent === undefined ? 'that model' : 'the adapter';
+}
+
+/** A size as an option. */
+function bytes(text: string): number {
+  const size = parseBytes(text);
+  if (size === undefined) throw new InvalidArgumentError('It must be a size such as 8GB, 512MiB or a number of bytes.');
+  return size;
 }
 
 function untilSignal(): Promise<void> {

@@ -23,6 +23,7 @@ const ENGINE_COUNTERS: Record<string, [help: string, of: (status: EngineStatus) 
     'Answers that gave their memory back for a while',
     ({ preemptions }) => preemptions,
   ],
+  kaiwen_cache_hits_total: ['Pages of prompts that were in the cache', ({ pages }) => pages.hits],
   kaiwen_engine_restarts_total: ['Starts of a failed engine', ({ restarts }) => restarts],
 };
 
@@ -162,7 +163,7 @@ export class Metrics implements Observer {
       collect() {
         this.reset();
         for (const served of basesOf(hub)) {
-          const { size: _, ...states } = status(served)?.pages ?? { size: 0 };
+          const { size: _, hits: __, ...states } = status(served)?.pages ?? { size: 0, hits: 0 };
           for (const [state, pages] of Object.entries(states)) this.set({ model: served.id, state }, pages);
         }
       },

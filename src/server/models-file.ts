@@ -57,6 +57,7 @@ const model = z.strictObject({
   context: count.optional(),
   sequences: count.max(256).optional(),
   threads: count.max(256).optional(),
+  cache: size.optional(),
   kv: z.enum(['f16', 'f32', 'int8']).optional(),
   idle_minutes: z.number().gt(0).optional(),
   preload: z.boolean().default(false),
@@ -105,12 +106,12 @@ export function readModelsFile(path: string): ModelsFile {
   const { memory, models } = checkYaml(path, text, file);
   const folder = dirname(resolve(path));
   const list = models.map(
-    ({ name, path, aliases, adapters, context, sequences, threads, kv, idle_minutes, preload }): PoolModel => ({
+    ({ name, path, aliases, adapters, context, sequences, threads, kv, cache, idle_minutes, preload }): PoolModel => ({
       name,
       path: resolve(folder, path),
       aliases,
       options: {
-        ...{ context, threads, kv, sequences: sequences ?? 'fitting' },
+        ...{ context, threads, kv, cacheBytes: cache, sequences: sequences ?? 'fitting' },
         adapters: adapters.map((adapter) => ({ name: adapter.name, path: resolve(folder, adapter.path) })),
       },
       idleMs: idle_minutes === undefined ? undefined : idle_minutes * 60_000,
