@@ -376,6 +376,9 @@ async function main(): Promise<void> {
   const warm = median(memory.filter(({ at }) => at >= WARM_UP && at < WARM_UP + span).map(({ bytes }) => bytes));
   const final = median(memory.filter(({ at }) => at > last - span).map(({ bytes }) => bytes));
   const growth = final / warm - 1;
+  const course = Array.from({ length: 10 }, (_, i) =>
+    Math.round(median(memory.filter(({ at }) => Math.floor((at / last) * 10) === i).map(({ bytes }) => bytes)) / 1e6),
+  );
   if (!(growth <= GROWTH_LIMIT)) problems.push(`memory grew by ${(growth * 100).toFixed(1)} %`);
   const faults = Object.entries(outcomes).flatMap(([kind, counts]) =>
     Object.entries(counts)
@@ -393,7 +396,12 @@ async function main(): Promise<void> {
     requests,
     idleConnections: crowd.opened,
     outcomes,
-    megabytes: { warm: Math.round(warm / 1e6), end: Math.round(final / 1e6), growth: Number(growth.toFixed(4)) },
+    megabytes: {
+      warm: Math.round(warm / 1e6),
+      end: Math.round(final / 1e6),
+      growth: Number(growth.toFixed(4)),
+      course,
+    },
     problems,
   };
   if (values.json) console.log(JSON.stringify(report, null, 2));
@@ -404,7 +412,9 @@ async function main(): Promise<void> {
       console.log(`  ${kind.padEnd(14)} ${list.join(', ')}`);
     }
     const { warm: before, end: after } = report.megabytes;
-    console.log(`memory: ${before} MB after the warm-up, ${after} MB at the end (${(growth * 100).toFixed(1)} %)`);
+    console.log(
+      `memory: ${before} MB after the warm-up, ${after} MB at the end (${(growth * 100).toFixed(1)} %); by tenths of the time: ${course.join(' ')}`,
+    );
     for (const problem of problems) console.log(`PROBLEM ${problem}`);
   }
   if (problems.length > 0) {

@@ -37,6 +37,8 @@ interface ServeFlags extends EngineFlags {
   cors?: string[];
   parallel?: number;
   cache?: number;
+  spill?: string;
+  spillSize: number;
   maxRequests: number;
   grace: number;
   tlsCert?: string;
@@ -79,6 +81,8 @@ export function serveCommand(): Command {
       'memory for keys and values of all answers, such as 2GB (default: what memory allows)',
       bytes,
     )
+    .option('--spill <folder>', 'keep beginnings of prompts that the cache has no room for in this folder')
+    .option('--spill-size <size>', 'most that they may take there', bytes, 4e9)
     .option('--max-requests <n>', 'requests that may run or wait at once', wholeNumber(1, 100_000), 256)
     .option('--grace <seconds>', 'how long running answers may take to finish on a stop', wholeNumber(0, 86_400), 30)
     .option('--tls-cert <file>', 'speak HTTPS: PEM file of the certificate, with --tls-key')
@@ -151,6 +155,7 @@ async function openHub(path: string, flags: ServeFlags, log: Log): Promise<Model
       [flags.adapter, '--adapter'],
       [flags.parallel, '--parallel'],
       [flags.cache, '--cache'],
+      [flags.spill, '--spill'],
       [flags.context, '--context'],
     ]) {
       if (given !== undefined)
@@ -169,6 +174,7 @@ async function openHub(path: string, flags: ServeFlags, log: Log): Promise<Model
     ...engineFrom(flags),
     sequences: flags.parallel ?? 'fitting',
     cacheBytes: flags.cache,
+    ...(flags.spill !== undefined && { spill: { folder: resolve(flags.spill), bytes: flags.spillSize } }),
   });
   showNotices(model.info);
   return { ...singleModel(model, flags.name), close: () => model.close() };

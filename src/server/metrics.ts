@@ -23,7 +23,7 @@ const ENGINE_COUNTERS: Record<string, [help: string, of: (status: EngineStatus) 
     'Answers that gave their memory back for a while',
     ({ preemptions }) => preemptions,
   ],
-  kaiwen_cache_hits_total: ['Pages of prompts that were in the cache', ({ pages }) => pages.hits],
+  kaiwen_cache_hit_tokens_total: ['Tokens of prompts taken over from earlier ones', ({ pages }) => pages.hits],
   kaiwen_engine_restarts_total: ['Starts of a failed engine', ({ restarts }) => restarts],
 };
 

@@ -58,6 +58,7 @@ const model = z.strictObject({
   sequences: count.max(256).optional(),
   threads: count.max(256).optional(),
   cache: size.optional(),
+  spill: z.strictObject({ folder: z.string().min(1), size }).optional(),
   kv: z.enum(['f16', 'f32', 'int8']).optional(),
   idle_minutes: z.number().gt(0).optional(),
   preload: z.boolean().default(false),
@@ -106,12 +107,26 @@ export function readModelsFile(path: string): ModelsFile {
   const { memory, models } = checkYaml(path, text, file);
   const folder = dirname(resolve(path));
   const list = models.map(
-    ({ name, path, aliases, adapters, context, sequences, threads, kv, cache, idle_minutes, preload }): PoolModel => ({
+    ({
+      name,
+      path,
+      aliases,
+      adapters,
+      context,
+      sequences,
+      threads,
+      kv,
+      cache,
+      spill,
+      idle_minutes,
+      preload,
+    }): PoolModel => ({
       name,
       path: resolve(folder, path),
       aliases,
       options: {
         ...{ context, threads, kv, cacheBytes: cache, sequences: sequences ?? 'fitting' },
+        ...(spill && { spill: { folder: resolve(folder, spill.folder), bytes: spill.size } }),
         adapters: adapters.map((adapter) => ({ name: adapter.name, path: resolve(folder, adapter.path) })),
       },
       idleMs: idle_minutes === undefined ? undefined : idle_minutes * 60_000,
