@@ -4,6 +4,7 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { describeError, KaiwenError } from '../errors.js';
+import type { EngineOptions } from '../generate/engine.js';
 import { type ModelHub, type ServedModel, singleModel } from '../server/hub.js';
 import { KeyFile } from '../server/keys-file.js';
 import { listen, type RunningServer } from '../server/listen.js';
@@ -148,6 +149,7 @@ async function serve(path: string, flags: ServeFlags): Promise<void> {
 
 /** One model, loaded now, or those of a file, loaded when they are wanted. */
 async function openHub(path: string, flags: ServeFlags, log: Log): Promise<ModelHub> {
+  // An engine that fails is loaded again; those whom it answered get an error.
   const supervision = { supervise: true, onFailure: log.fault };
   if (isModelsFile(path)) {
     for (const [given, flag] of [
@@ -163,15 +165,12 @@ async function openHub(path: string, flags: ServeFlags, log: Log): Promise<Model
     }
     const { models, memory } = readModelsFile(path);
     const { load } = await import('../generate/load.js');
-    return new ModelPool({
-      models,
-      memory,
-      load: (file, options) => load(file, { ...options, ...supervision }),
-      note: log.note,
-    });
+    const supervised = (path: string, options: EngineOptions) => load(path, { ...options, ...supervision });
+    return new ModelPool({ models, memory, load: supervised, note: log.note });
   }
   const model = await loadModel(path, {
     ...engineFrom(flags),
+    ...supervision,
     sequences: flags.parallel ?? 'fitting',
     cacheBytes: flags.cache,
     ...(flags.spill !== undefined && { spill: { folder: resolve(flags.spill), bytes: flags.spillSize } }),
