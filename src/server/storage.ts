@@ -49,13 +49,18 @@ export async function readJsonFile<T>(path: string): Promise<T | undefined> {
   }
 }
 
+/** Files that are open at once: a process may have only so many. */
+const READ_AT_ONCE = 64;
+
 /** The documents `*.json` of a folder. */
 export async function readAllJson<T>(folder: string): Promise<T[]> {
-  const names = await readdir(folder).catch(() => []);
-  const found = await Promise.all(
-    names.filter((name) => name.endsWith('.json')).map((name) => readJsonFile<T>(join(folder, name))),
-  );
-  return found.filter((value) => value !== undefined) as T[];
+  const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.json'));
+  const found: T[] = [];
+  for (let from = 0; from < names.length; from += READ_AT_ONCE) {
+    const some = names.slice(from, from + READ_AT_ONCE).map((name) => readJsonFile<T>(join(folder, name)));
+    for (const value of await Promise.all(some)) if (value !== undefined) found.push(value);
+  }
+  return found;
 }
 
 const held = new Set<string>();

@@ -42,9 +42,12 @@ function receiveParts(
 ): Promise<StoredFile | undefined> {
   return new Promise((resolve, reject) => {
     let file: Promise<StoredFile> | undefined;
+    let taken: Readable | undefined;
     const fail = (error: unknown): void => {
       body.unpipe();
       body.resume();
+      // Nobody ends it any more: whoever stores it must hear, or file and handle stay behind.
+      taken?.destroy(new Error('the upload has failed'));
       reject(error instanceof HttpError ? error : wrong('The upload is not a valid multipart body.'));
     };
     let parser: InstanceType<typeof Busboy>;
@@ -59,10 +62,13 @@ function receiveParts(
     }
     parser.on('field', (name, value) => fields.set(name, value));
     parser.on('file', (name, content, filename) => {
+      // A body that ends in the middle of a part is an error of that part, whether it is read or not.
+      content.on('error', fail);
       if (name !== 'file' || file) {
         content.resume();
         return;
       }
+      taken = content;
       file = take((filename || 'file').slice(0, 255), content);
       file.catch((error) => {
         content.resume();
