@@ -12,9 +12,13 @@ export type Refusals = Readonly<
   Record<string, readonly [test: (value: unknown, body: Fields) => boolean, why: string]>
 >;
 
+/** Items of any list: reading millions of them, and what follows from them, would keep everybody waiting. */
+const MOST_ITEMS = 10_000;
+
 /** An array read up to its first wrong item: a body of millions of them would make millions of complaints. */
 export function list<T>(item: z.ZodType<T>, error: string) {
-  return z.array(z.unknown(), error).transform((items, context): T[] => {
+  const few = z.array(z.unknown(), error).max(MOST_ITEMS, `expected at most ${MOST_ITEMS} items`);
+  return few.transform((items, context): T[] => {
     const read: T[] = [];
     for (const [index, value] of items.entries()) {
       const result = item.safeParse(value);

@@ -68,6 +68,8 @@ export const CHATML =
   "{% for message in messages %}{{ '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}{% endfor %}" +
   "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
+/** More than any context holds; each takes a template's steps, during which a server answers nobody else. */
+const MOST_MESSAGES = 10_000;
 /** What a template may take; Qwen3's takes some 100 a message. */
 const STEPS = 100_000;
 const STEPS_PER_MESSAGE = 2_000;
@@ -115,6 +117,11 @@ export class ChatTemplate {
 
   /** A conversation of which any prefix can be rendered. */
   open(messages: readonly TemplateMessage[], options: Omit<RenderOptions, 'addGenerationPrompt'> = {}): Conversation {
+    if (messages.length > MOST_MESSAGES) {
+      throw new KaiwenError('bad_input', `The conversation has ${messages.length} messages.`, {
+        remedy: `At most ${MOST_MESSAGES} are read: leave out the oldest.`,
+      });
+    }
     for (const { role } of messages) {
       if (!ROLES.includes(role)) {
         throw new KaiwenError('bad_input', `A message has the role "${role}".`, {
@@ -298,7 +305,9 @@ function inOrderOfCalls(messages: readonly TemplateMessage[]): TemplateMessage[]
     const place = ({ toolCallId }: TemplateMessage) => (toolCallId === undefined ? -1 : (places.get(toolCallId) ?? -1));
     const results = ordered.slice(i + 1, end);
     if (results.some((result) => place(result) < 0)) continue;
-    ordered.splice(i + 1, results.length, ...results.sort((a, b) => place(a) - place(b)));
+    results.sort((a, b) => place(a) - place(b));
+    // One by one: a client may send more of them than a call takes arguments.
+    for (const [at, result] of results.entries()) ordered[i + 1 + at] = result;
   }
   return ordered;
 }

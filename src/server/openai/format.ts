@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import type { Json } from '../../formats/checkpoint.js';
+import { parseJson } from '../../formats/json.js';
 import type { OutputFormat } from '../../generate/api.js';
 import { invalidValue, isObject, jsonObject, list } from '../fields.js';
 
@@ -89,7 +90,7 @@ function responseFormat({ type, json_schema: given }: NonNullable<FormatRequest[
 function schemaFormat(value: Json, field: string): OutputFormat {
   if (typeof value !== 'string') return { type: 'json_schema', schema: value };
   try {
-    const parsed = JSON.parse(value) as Json;
+    const parsed = parseJson(value) as Json;
     if (isObject(parsed) || typeof parsed === 'boolean') return { type: 'json_schema', schema: parsed };
   } catch {
     // Said below.

@@ -19,13 +19,16 @@ const definition = z.object({
 export type FunctionDefinition = z.infer<typeof definition>;
 
 const MOST = 128;
-const few = <T>(all: readonly T[]): boolean => all.length <= MOST;
+export const few = <T>(all: readonly T[]): boolean => all.length <= MOST;
 
 const tool = z.object({ type: z.literal('function', 'only functions are supported'), function: definition });
 const named = z.object({ type: z.literal('function'), function: z.object({ name: z.string() }) });
 const allowed = z.object({
   type: z.literal('allowed_tools'),
-  allowed_tools: z.object({ mode: z.enum(['auto', 'required']), tools: list(named, 'expected an array of tools') }),
+  allowed_tools: z.object({
+    mode: z.enum(['auto', 'required']),
+    tools: list(named, 'expected an array of tools').refine(few, `expected at most ${MOST} tools`),
+  }),
 });
 
 export const toolFields = {

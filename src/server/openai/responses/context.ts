@@ -4,17 +4,38 @@ import { type Item, responseOf } from './items.js';
 import { type InputItem, storedItem } from './schema.js';
 import type { ResponseStore } from './store.js';
 
-/** Items with ids of response `id`; references become the items they mean. Throws HttpError 404 for unknown ones. */
+/**
+ * Items with ids of response `id`; references become the items they mean. What they bring in, and what is read for it,
+ * are bounded: a short reference may stand for much. Throws HttpError 404 for unknown ones, 400 for too much.
+ */
 export async function resolveInput(
   given: readonly InputItem[],
   id: string,
   store: ResponseStore,
   owner: string | null,
+  mostBytes: number,
 ): Promise<Item[]> {
   const items: Item[] = [];
+  const known = new Map<string, Map<string, Item>>();
+  let bytes = 0;
   for (const [index, item] of given.entries()) {
-    if (item.type !== 'item_reference') items.push(storedItem(item, id, index));
-    else items.push(await referred(item.id, index, store, owner));
+    if (item.type !== 'item_reference') {
+      items.push(storedItem(item, id, index));
+      continue;
+    }
+    const response = responseOf(item.id) ?? '';
+    let own = known.get(response);
+    if (!own) {
+      const stored = await store.get(response, owner);
+      bytes += store.size(response);
+      own = new Map([...(stored?.input ?? []), ...(stored?.output ?? [])].map((one) => [one.id, one]));
+      known.set(response, own);
+    }
+    const found = own.get(item.id);
+    if (!found) throw itemNotFound(item.id, index);
+    bytes += JSON.stringify(found).length;
+    if (bytes > mostBytes) throw tooMuch('input');
+    items.push(found);
   }
   return items;
 }
@@ -32,23 +53,20 @@ export async function earlierItems(
     const stored = await store.get(id, owner);
     if (!stored) throw notFound(id, 400, 'previous_response_not_found', 'previous_response_id');
     bytes += store.size(id);
-    if (bytes > mostBytes)
-      throw new HttpError(400, 'context_length_exceeded', 'The conversation is too long to go on from.', {
-        param: 'previous_response_id',
-      });
+    if (bytes > mostBytes) throw tooMuch('previous_response_id');
     turns.push([...stored.input, ...stored.output]);
     id = stored.response.previous_response_id;
   }
   return turns.reverse().flat();
 }
 
-async function referred(id: string, index: number, store: ResponseStore, owner: string | null): Promise<Item> {
-  const response = responseOf(id);
-  const stored = response && (await store.get(response, owner));
-  const item = stored && [...stored.input, ...stored.output].find((other) => other.id === id);
-  if (item) return item;
+function tooMuch(param: string): HttpError {
+  return new HttpError(400, 'context_length_exceeded', 'The conversation is too long to go on from.', { param });
+}
+
+function itemNotFound(id: string, index: number): HttpError {
   const message = `There is no item '${id.slice(0, 200)}'; only items of stored responses can be referred to.`;
-  throw new HttpError(404, 'item_not_found', message, { param: `input[${index}].id` });
+  return new HttpError(404, 'item_not_found', message, { param: `input[${index}].id` });
 }
 
 export function notFound(id: string, status = 404, code = 'response_not_found', param = 'response_id'): HttpError {

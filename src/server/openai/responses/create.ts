@@ -22,7 +22,7 @@ export async function createResponse(call: Call, store: ResponseStore): Promise<
   const owner = call.key?.id ?? null;
   const id = newResponseId();
   const earlier = await earlierItems(body.previous_response_id, store, owner, call.service.bodyLimit);
-  const input = await resolveInput(body.input, id, store, owner);
+  const input = await resolveInput(body.input, id, store, owner, call.service.bodyLimit);
   if (earlier.length + input.length === 0) throw invalidValue('input', 'expected at least one item');
   const lease = await call.open(body.model);
   const messages = conversation(body.instructions ?? undefined, [...earlier, ...input]);

@@ -3,6 +3,7 @@
  * What an assistant says in one turn is several items (reasoning, a message, function calls) and one message to a model.
  */
 import type { ChatMessage } from '../../../generate/api.js';
+import type { ToolCall } from '../../../tokenizer/chat-template.js';
 import { toolCall } from '../messages.js';
 
 export type ItemStatus = 'in_progress' | 'completed' | 'incomplete';
@@ -106,7 +107,9 @@ export function conversation(instructions: string | undefined, items: readonly I
         (own.thinking ?? '') + [...(item.content ?? []), ...item.summary].map(({ text }) => text).join('\n');
     } else if (item.type === 'function_call') {
       const own = turn ?? begin();
-      own.toolCalls = [...(own.toolCalls ?? []), toolCall(item.name, item.arguments, item.call_id)];
+      const calls = (own.toolCalls as ToolCall[] | undefined) ?? [];
+      calls.push(toolCall(item.name, item.arguments, item.call_id));
+      own.toolCalls = calls;
     } else if (item.type === 'message' && item.role === 'assistant') {
       const own = !turn || turn.content || turn.toolCalls ? begin() : turn;
       own.content = item.content.map(({ text }) => text).join('');

@@ -4,7 +4,7 @@ import { jsonObject, list, nonEmpty, parseBody, type Refusals } from '../../fiel
 import { metadata } from '../fields.js';
 import { samplingFields, truncation } from '../schema.js';
 import { efforts, thinkingFields } from '../thinking.js';
-import { functionName } from '../tools.js';
+import { few, functionName } from '../tools.js';
 import { type Item, itemId } from './items.js';
 
 const textTypes = ['input_text', 'output_text', 'text', 'summary_text', 'reasoning_text'];
@@ -102,7 +102,7 @@ export const responseRequest = z.object({
   metadata,
   max_output_tokens: z.int().min(1).nullish(),
   parallel_tool_calls: z.boolean().nullish(),
-  tools: list(tool, 'expected an array of tools').nullish(),
+  tools: list(tool, 'expected an array of tools').refine(few, 'expected at most 128 tools').nullish(),
   tool_choice: z
     .union(
       [
@@ -111,7 +111,7 @@ export const responseRequest = z.object({
         z.object({
           type: z.literal('allowed_tools'),
           mode: z.enum(['auto', 'required']),
-          tools: list(named, 'expected an array of tools'),
+          tools: list(named, 'expected an array of tools').refine(few, 'expected at most 128 tools'),
         }),
       ],
       "expected 'none', 'auto', 'required', a function or allowed tools",
