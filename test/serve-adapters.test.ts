@@ -100,7 +100,7 @@ it('run answers with the first adapter it is given, by its own chat template if 
 it.each([
   [['run', MODEL, 'x', '--adapter', join(folder, 'none')], 1, 'no such adapter'],
   [['run', MODEL, 'x', '--adapter', `a=${one}`, '--adapter', `a=${two}`], 2, 'Two adapters are called "a"'],
-  [['serve', MODEL, '--adapter', `glossary=${one}`], 2, 'both called "glossary"'],
+  [['serve', MODEL, '--port', '0', '--adapter', `glossary=${one}`], 2, 'both called "glossary"'],
   [['run', MODEL, 'x', '--adapter', 'test/fixtures/adapters/lora'], 1, 'does not fit'],
 ])('complains in one line: %j', async (args, code, message) => {
   const result = await outcome(...args);
