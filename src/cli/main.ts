@@ -18,7 +18,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     load: async () => (await import('./run.js')).runCommand(),
   },
   serve: {
-    summary: 'answer over HTTP with an OpenAI-compatible interface',
+    summary: 'answer over HTTP in four dialects, and show a chat page',
     load: async () => (await import('./serve.js')).serveCommand(),
   },
   key: {
@@ -75,7 +75,7 @@ const EXAMPLES = `
 Examples:
   kaiwen run models/mini                         chat in the terminal
   kaiwen run model.gguf "Why is the sky blue?"   one answer
-  kaiwen serve model.gguf --port 8080            an OpenAI-compatible server
+  kaiwen serve model.gguf --port 8080            a server and its chat page
   kaiwen convert folder out.gguf --type q4_k_m   quantise
   kaiwen help run                                everything about one command
 

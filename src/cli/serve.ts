@@ -64,7 +64,7 @@ Files of models and keys, limits, metrics, logs: docs/serving.md. Every field of
 
 export function serveCommand(): Command {
   const command = new Command('serve')
-    .description('Answer over HTTP with an OpenAI-compatible interface.')
+    .description('Answer over HTTP as OpenAI, Anthropic, DashScope and Ollama do, and show a chat page.')
     .argument('<model>', 'Hugging Face folder, GGUF file, or a YAML file of several models')
     .option('--host <host>', 'address to listen on; one that others reach needs an API key', '127.0.0.1')
     .option(
@@ -89,7 +89,10 @@ export function serveCommand(): Command {
     .option('--tls-cert <file>', 'speak HTTPS: PEM file of the certificate, with --tls-key')
     .option('--tls-key <file>', "PEM file of the certificate's private key")
     .option('--timeout <seconds>', 'how long a request may take', wholeNumber(1, 86_400), 600)
-    .option('--data <folder>', 'folder for files, batches and stored responses (default: ~/.kaiwen/serve-PORT)')
+    .option(
+      '--data <folder>',
+      'folder for files, batches, stored responses and the usage of keys (default: ~/.kaiwen/serve-PORT)',
+    )
     .addOption(
       new Option('--log-format <format>', 'lines for people or for programs').choices(['text', 'json']).default('text'),
     )

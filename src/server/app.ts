@@ -164,7 +164,7 @@ export function createApp(models: Model | ModelHub, options: AppOptions = {}): H
     return (protocolFor(c.req.raw, c.req.path, PROTOCOLS) ?? PROTOCOLS[0]).error(error, c.get('requestId'));
   };
   app.notFound((c) =>
-    answer(new HttpError(404, 'unknown_url', `Unknown URL: ${c.req.method} ${c.req.path}. See docs/protocols.md.`), c),
+    answer(new HttpError(404, 'unknown_url', `Unknown URL: ${c.req.method} ${c.req.path}. See /docs.`), c),
   );
   app.onError((error, c) => {
     service.report(error);
